@@ -1,0 +1,2 @@
+//! The `tdattest` command.
+fn main() {}

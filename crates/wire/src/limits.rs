@@ -1,0 +1,40 @@
+//! The bounds on every input, each with its reason. Beyond a bound there is an error, never more memory or time.
+
+/// Largest quote, in bytes, padding included. The largest seen are buffers padded to 8,000 bytes.
+pub const QUOTE_BYTES: usize = 64 * 1024;
+
+/// Largest JSON document that Intel signs, in bytes. The largest seen (PCS, 2023 to 2026) is 9 KiB.
+pub const DOCUMENT_BYTES: usize = 1024 * 1024;
+
+/// Deepest nesting of such a document. Intel's own library refuses more than 32; documents seen have 6.
+pub const DOCUMENT_DEPTH: usize = 32;
+
+/// Most members of one JSON object. The largest seen has 17 (a version 2 TCB level).
+pub const OBJECT_MEMBERS: usize = 128;
+
+/// Most TCB levels of a document. The most seen is 23.
+pub const TCB_LEVELS: usize = 512;
+
+/// Most TDX module identities of a document; the id has one byte for the version.
+pub const TDX_MODULE_IDENTITIES: usize = 256;
+
+/// Most advisory ids of one TCB level. The most seen is 22.
+pub const ADVISORY_IDS: usize = 256;
+
+/// Largest certificate, in bytes. PCK certificates have about 1,300.
+pub const CERTIFICATE_BYTES: usize = 16 * 1024;
+
+/// Most certificates in a chain. Intel's chains have two or three.
+pub const CHAIN_CERTIFICATES: usize = 4;
+
+/// Largest PEM text of a chain, in bytes: [`CHAIN_CERTIFICATES`] in base64, with room for comments.
+pub const CHAIN_BYTES: usize = 128 * 1024;
+
+/// Most extensions of a certificate or CRL. PCK certificates have 6.
+pub const EXTENSIONS: usize = 32;
+
+/// Largest CRL, in bytes. The largest seen (SGX PCK Platform CA, 2026) has 3,356; this leaves room for 60,000 entries.
+pub const CRL_BYTES: usize = 2 * 1024 * 1024;
+
+/// Largest collateral bundle, in bytes: every part at its own bound, the CRLs in hexadecimal.
+pub const BUNDLE_BYTES: usize = 16 * 1024 * 1024;
