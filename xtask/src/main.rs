@@ -1,0 +1,64 @@
+//! Tasks of the tdattest workspace, run as `cargo xtask <task>`.
+//!
+//! Must stay true: `cargo xtask ci` is all that `.ci/run` checks, so a change that passes here
+//! passes there.
+
+#![forbid(unsafe_code)]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a tool for a terminal: what it prints is its result"
+)]
+
+mod ci;
+mod demo;
+mod dependencies;
+mod layers;
+mod licence;
+mod sources;
+mod vectors;
+mod verdict;
+mod workspace;
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::Parser;
+
+/// Checks and demonstrations of the tdattest workspace.
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask")]
+enum Task {
+    /// Run every check that `.ci/run` runs, or the named ones
+    Ci(ci::Args),
+    /// Verify a production TDX quote with the `tdattest` command
+    Demo,
+    /// Check licences and duplicate versions of what the workspace ships
+    Dependencies,
+    /// Check that crates and sources keep to the architecture
+    Layers,
+    /// Run a folder of production quotes with known verdicts
+    Vectors(vectors::Args),
+}
+
+fn main() -> ExitCode {
+    // Printed here, not by `Termination`, which would add a backtrace where RUST_BACKTRACE is set.
+    perform(&Task::parse()).unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn perform(task: &Task) -> Result<ExitCode> {
+    // Every path below is relative to the workspace, wherever the task is called from.
+    std::env::set_current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+        .context("entering the workspace folder")?;
+    match task {
+        Task::Ci(args) => ci::run(args)?,
+        Task::Demo => return demo::run(),
+        Task::Dependencies => dependencies::run()?,
+        Task::Layers => layers::run()?,
+        Task::Vectors(args) => vectors::run(args)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
