@@ -1,2 +1,27 @@
-//! The `tdattest` command.
-fn main() {}
+//! The `tdattest` command: Intel TDX and SGX attestation on the command line.
+//!
+//! Must stay true: the command judges nothing. It reads, hands over to `tdattest-verifier`, and shows what that said.
+#![forbid(unsafe_code)]
+
+mod cli;
+mod commands;
+mod exit;
+mod hint;
+mod input;
+mod output;
+mod report;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    match commands::run(cli.command) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            output::error(&error);
+            exit::Exit::Misuse.into()
+        }
+    }
+}

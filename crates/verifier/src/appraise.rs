@@ -3,7 +3,6 @@
 //! Source: RFC 9334, "Appraisal Policy for Evidence".
 //! Must stay true: all findings are gathered, not the first alone, and one is enough to refuse.
 
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -33,7 +32,7 @@ impl AttestationResult {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rejection {
     findings: Vec<Finding>,
-    verified: Box<VerifiedQuote>,
+    verified: VerifiedQuote,
 }
 
 impl Rejection {
@@ -142,7 +141,7 @@ pub fn appraise(verified: VerifiedQuote, policy: &Policy) -> Result<AttestationR
     if findings.is_empty() {
         Ok(AttestationResult { verified })
     } else {
-        Err(Rejection { findings, verified: Box::new(verified) })
+        Err(Rejection { findings, verified })
     }
 }
 

@@ -60,7 +60,7 @@ mod policy;
 mod prepared;
 mod qe;
 mod relaunch;
-//pub mod result;
+pub mod result;
 mod tcb_level;
 mod tcb_status;
 mod td_module;

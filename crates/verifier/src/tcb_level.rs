@@ -170,6 +170,18 @@ pub enum SvnComponent {
     Qe,
 }
 
+impl core::fmt::Display for SvnComponent {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Sgx(number) => write!(f, "SGX component {number}"),
+            Self::Pce => f.write_str("PCESVN"),
+            Self::Tdx(number) => write!(f, "TDX component {number}"),
+            Self::TdxModule => f.write_str("TDX module SVN"),
+            Self::Qe => f.write_str("QE SVN"),
+        }
+    }
+}
+
 /// Every SVN of the platform beside the one that the lowest good level demands.
 ///
 /// Good is `UpToDate`, or, where no level is, whatever is up to date but for a configuration or a mitigation.

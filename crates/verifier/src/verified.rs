@@ -1,5 +1,6 @@
 //! What a verification establishes: the facts, and the witness that they hold.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -25,13 +26,13 @@ pub use crate::tcb_level::{SvnComponent, SvnNeed, TcbEvaluation};
 /// Says nothing about whether its TCB status is acceptable or which TD it is: see [`appraise`](crate::appraise()).
 #[derive(Clone, Debug, PartialEq)]
 pub struct VerifiedQuote {
-    facts: Facts,
+    facts: Box<Facts>,
     evaluation: TcbEvaluation,
 }
 
 impl VerifiedQuote {
     pub(crate) fn new(facts: Facts, evaluation: TcbEvaluation) -> Self {
-        Self { facts, evaluation }
+        Self { facts: Box::new(facts), evaluation }
     }
 
     /// Everything that was established.

@@ -53,6 +53,17 @@ pub enum SgxType {
     ScalableWithIntegrity,
 }
 
+impl SgxType {
+    /// What it is called.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Standard => "standard",
+            Self::Scalable => "scalable",
+            Self::ScalableWithIntegrity => "scalable with integrity",
+        }
+    }
+}
+
 /// Configuration of a multi-package platform; each flag may be absent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PckConfiguration {

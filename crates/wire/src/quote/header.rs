@@ -55,14 +55,19 @@ impl TeeType {
             Self::Tdx => 0x81,
         }
     }
+
+    /// What it is called.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sgx => "SGX",
+            Self::Tdx => "TDX",
+        }
+    }
 }
 
 impl fmt::Display for TeeType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Sgx => "SGX",
-            Self::Tdx => "TDX",
-        })
+        f.pad(self.name())
     }
 }
 

@@ -39,7 +39,7 @@ pub struct SignatureData<'a> {
 
 impl<'a> SignatureData<'a> {
     pub(crate) fn parse(reader: &mut Reader<'a>, version: Version) -> Result<Self, ParseError> {
-        reader.enter("quote signature data size");
+        reader.enter("quote signature data");
         let size = reader.length()?;
         let mut reader = reader.nested(size, "quote signature data")?;
         let quote_signature = Fixed::read(&mut reader)?;

@@ -1,0 +1,20 @@
+//! The subcommands: one file each, with its arguments and a `run`.
+
+pub(crate) mod completions;
+pub(crate) mod inspect;
+pub(crate) mod man;
+pub(crate) mod verify;
+
+use anyhow::Result;
+
+use crate::cli::Command;
+use crate::exit::Exit;
+
+pub(crate) fn run(command: Command) -> Result<Exit> {
+    match command {
+        Command::Verify(args) => verify::run(&args),
+        Command::Inspect(args) => inspect::run(&args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
+    }
+}

@@ -1,0 +1,130 @@
+//! What to do about it: one line for each kind of reason.
+
+use tdattest_verifier::Facts;
+use tdattest_verifier::result::{ErrorView, Judgement};
+use tdattest_verifier::verified::{SvnComponent, SvnNeed};
+use tdattest_verifier::wire::tcb_status::TcbStatus;
+
+/// The remedy for what decided a judgement.
+pub(crate) fn of(judgement: &Judgement) -> Option<String> {
+    let error = judgement.errors().into_iter().next()?;
+    if error.code == "policy.tcb-status" || error.code.starts_with("tcb.") {
+        return judgement.facts().map(tcb);
+    }
+    Some(by_code(&error).into())
+}
+
+fn by_code(error: &ErrorView) -> &'static str {
+    let (subject, fault) = error.code.split_once('.').unwrap_or((error.code, ""));
+    match (subject, fault) {
+        ("pck-chain", "expired") => {
+            "the platform needs a new PCK certificate: refresh its PCCS, then make a new quote"
+        }
+        (_, "expired") => "fetch fresh collateral, or give --at the time you want to verify for",
+        (_, "not-yet-valid" | "not-yet-issued") => {
+            "check this machine's clock, or give --at a time inside the collateral's windows"
+        }
+        (_, "revoked") => "Intel has revoked this key: do not rely on this platform any more",
+        ("pck-chain", "untrusted") => {
+            "the quote is not from a production platform, or from a simulator; its root can be named with --root"
+        }
+        (_, "untrusted") => {
+            "the collateral is not Intel's; a root of your own can be named with --root"
+        }
+        ("pck-chain", "missing") => {
+            "put the platform's PCK chain into the collateral as `pck_certificate_chain`, or quote on a host with a PCCS"
+        }
+        ("collateral", "missing") => {
+            "give --collateral a bundle or folder with every part; `tdattest verify --help` lists them"
+        }
+        ("collateral", "malformed") => {
+            "fetch the collateral again and keep the bytes as they arrive"
+        }
+        ("tcb-info", "fmspc" | "pceid" | "other-tee")
+        | ("qe-identity", "other-enclave")
+        | ("pck-crl", "other-ca") => {
+            "the collateral is another platform's: fetch it for the FMSPC, CA and TEE of this quote"
+        }
+        ("quote", "malformed") => {
+            "check that the file is a whole quote, raw, hexadecimal or base64; `tdattest inspect` shows more"
+        }
+        ("input", _) => "check the path and its permissions",
+        ("policy", "debug") => "do not rely on it; --dangerous-allow-debug accepts it for tests",
+        ("policy", "report-data") => {
+            "the quote was made for other data: an old quote, another nonce, or another TD"
+        }
+        ("policy", "under-debug" | "unknown-attributes") => {
+            "do not rely on it; ask who launched it for these attributes"
+        }
+        ("tdx-module", _) => {
+            "the host runs a TDX module that Intel does not list: update it, or fetch newer TCB info"
+        }
+        ("qe" | "quote" | "tcb-info" | "qe-identity" | "pck-crl" | "root-ca-crl", _) => {
+            "it was changed on its way, or forged: get it again from its source, and do not rely on it"
+        }
+        _ => "do not rely on it; get the quote and the collateral again from their source",
+    }
+}
+
+/// What to update on the platform, from its status and the SVNs that fall short.
+fn tcb(facts: &Facts) -> String {
+    let status = facts.tcb_status();
+    if let Some(remedy) = status.and_then(without_update) {
+        return remedy.into();
+    }
+    let needs = facts.tcb.as_ref().map(|tcb| tcb.needs()).unwrap_or_default();
+    let mut remedies: Vec<&str> = needs.iter().filter(|need| !need.is_met()).map(remedy).collect();
+    if status.is_some_and(|status| status.name().contains("Configuration")) {
+        remedies.push("change the BIOS settings that the advisories name (often hyper-threading)");
+    }
+    if status.is_some_and(|status| status.name().contains("SWHardening")) {
+        remedies.push("apply the mitigations that the advisories ask of the software");
+    }
+    if remedies.is_empty() {
+        remedies
+            .push("update the platform's BIOS, microcode and TDX module, then make a new quote");
+    }
+    let mut seen = Vec::new();
+    remedies.retain(|remedy| {
+        let new = !seen.contains(remedy);
+        seen.push(*remedy);
+        new
+    });
+    remedies.join("; ")
+}
+
+/// The remedy of a status that no update of the platform cures.
+fn without_update(status: TcbStatus) -> Option<&'static str> {
+    match status {
+        TcbStatus::Revoked => {
+            Some("this TCB is compromised: do not rely on this platform until it is updated")
+        }
+        TcbStatus::TdRelaunchAdvised => {
+            Some("the host has been updated since: launch the TD again")
+        }
+        TcbStatus::TdRelaunchAdvisedConfigurationNeeded => Some(
+            "the host has been updated since: launch the TD again, and change the BIOS settings that the advisories name",
+        ),
+        TcbStatus::SwHardeningNeeded => Some(
+            "the platform is up to date; the advisories ask for mitigations in the software that runs on it",
+        ),
+        _ => None,
+    }
+}
+
+fn remedy(need: &SvnNeed) -> &'static str {
+    match (need.component, need.category.as_str(), need.kind.as_str()) {
+        (SvnComponent::TdxModule, ..) | (SvnComponent::Tdx(1 | 2), ..) => "update the TDX module",
+        (_, _, kind) if kind.contains("SEAMLDR") => {
+            "update the TDX module's loader (SEAMLDR, with the BIOS or the OS)"
+        }
+        (_, _, kind) if kind.contains("TDX") => "update the TDX module",
+        (SvnComponent::Qe, ..) => "update the quoting enclave on the host (Intel's DCAP packages)",
+        (SvnComponent::Pce, ..) => "update the PCE on the host, then refresh its PCK certificate",
+        (_, "OS/VMM", _) => "load newer microcode (OS or VMM), then refresh the PCK certificate",
+        (_, "BIOS", _) => {
+            "update the BIOS, which brings microcode, then refresh the PCK certificate"
+        }
+        _ => "update BIOS and microcode, then refresh the PCK certificate",
+    }
+}

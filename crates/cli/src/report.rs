@@ -1,0 +1,178 @@
+//! A judgement for people: the answer first, then why, then what to do.
+
+use std::fmt::Write as _;
+
+use anyhow::Result;
+use tdattest_verifier::Facts;
+use tdattest_verifier::result::{Judgement, Verdict};
+use tdattest_verifier::verified::{SvnNeed, TcbEvaluation};
+use tdattest_verifier::wire::quote::Body;
+
+use crate::hint;
+use crate::output::{self, GOOD};
+
+/// Shows a judgement: accepted on standard output, anything else on standard error.
+pub(crate) fn show(judgement: &Judgement) -> Result<()> {
+    match judgement.facts() {
+        Some(facts) if judgement.verdict() == Verdict::Accepted => show_accepted(facts),
+        _ => {
+            show_refused(judgement);
+            Ok(())
+        }
+    }
+}
+
+fn show_accepted(facts: &Facts) -> Result<()> {
+    if debug(&facts.quote.body) {
+        output::warning("it runs in debug mode: its host can read and change it");
+    }
+    let mut text = format!("{GOOD}Verification completed successfully.{GOOD:#}\n\n");
+    text += &table(&rows(facts), "  ");
+    text += "\nThis says that a genuine, up-to-date platform made the quote, not which TD or enclave it is:\n\
+             compare the measurements and the report data above with the values you expect.\n";
+    output::data(text.as_bytes())
+}
+
+fn show_refused(judgement: &Judgement) {
+    let errors = judgement.errors();
+    let undecided = judgement.verdict() == Verdict::Undecided;
+    for (index, error) in errors.iter().enumerate() {
+        let prefix = match (index, undecided) {
+            (0, true) => "undecided: ",
+            (0, false) => "",
+            _ => "also: ",
+        };
+        output::problem(&format!("{prefix}{} [{}]", error.message, error.code));
+    }
+    if let Some(facts) = judgement.facts() {
+        let tcb_is_the_cause = errors.first().is_some_and(|error| {
+            error.code == "policy.tcb-status" || error.code.starts_with("tcb.")
+        });
+        if tcb_is_the_cause {
+            show_tcb(facts);
+        }
+    }
+    if let Some(hint) = hint::of(judgement) {
+        output::hint(&hint);
+    }
+}
+
+/// The SVNs that fall short, beside what they need to be.
+fn show_tcb(facts: &Facts) {
+    let Some(tcb) = &facts.tcb else { return };
+    let needs: Vec<SvnNeed> = tcb.needs().into_iter().filter(|need| !need.is_met()).collect();
+    let mut text = String::new();
+    if !needs.is_empty() {
+        let mut rows = vec![["component", "what it is", "have", "need"].map(String::from)];
+        rows.extend(needs.iter().map(need_row));
+        text += &columns(&rows);
+    }
+    if let Some(evaluation) = &tcb.evaluation {
+        let _ = writeln!(text, "  status      {}", statuses(evaluation));
+        let _ = writeln!(text, "  TCB date    {}", evaluation.date);
+        if !evaluation.advisory_ids.is_empty() {
+            let _ = writeln!(text, "  advisories  {}", evaluation.advisory_ids.join(", "));
+        }
+    }
+    let _ =
+        write!(text, "  judged by   TCB evaluation data number {}", tcb.evaluation_data_number());
+    output::note(&text);
+}
+
+fn need_row(need: &SvnNeed) -> [String; 4] {
+    let what = [need.category.as_str(), need.kind.as_str()];
+    let what: Vec<&str> = what.into_iter().filter(|text| !text.is_empty()).collect();
+    [
+        need.component.to_string(),
+        what.join(", "),
+        need.have.to_string(),
+        need.need.map(|svn| svn.to_string()).unwrap_or_default(),
+    ]
+}
+
+fn statuses(evaluation: &TcbEvaluation) -> String {
+    let mut parts = vec![format!("platform {}", evaluation.platform)];
+    parts.extend(evaluation.tdx_module.map(|status| format!("TDX module {status}")));
+    parts.push(format!("QE {}", evaluation.qe));
+    parts.extend(evaluation.current.map(|status| format!("now {status}")));
+    format!("{} ({})", evaluation.status, parts.join(", "))
+}
+
+/// What a relying party wants to see first.
+fn rows(facts: &Facts) -> Vec<(&'static str, String)> {
+    let quote = &facts.quote;
+    let version = quote.header.version.number();
+    let mut rows = vec![(
+        "quote",
+        format!("{} v{version}, {}", quote.header.tee_type, quote.body.kind().name()),
+    )];
+    if let (Some(tcb), Some(evaluation)) = (&facts.tcb, facts.evaluation()) {
+        rows.push(("TCB status", statuses(evaluation)));
+        let number = tcb.evaluation_data_number();
+        rows.push(("TCB date", format!("{}, evaluation data number {number}", evaluation.date)));
+        if !evaluation.advisory_ids.is_empty() {
+            rows.push(("advisories", evaluation.advisory_ids.join(", ")));
+        }
+    }
+    if let Some(pck) = &facts.pck {
+        rows.push(("platform", format!("FMSPC {}, {}", pck.extension.fmspc, pck.issuer)));
+        rows.push(("PPID", pck.extension.ppid.to_string()));
+    }
+    body_rows(&quote.body, &mut rows);
+    if quote.trailing_bytes > 0 {
+        rows.push(("padding", format!("{} bytes follow the quote", quote.trailing_bytes)));
+    }
+    if let Some(until) = facts.valid_until() {
+        rows.push(("valid until", format!("{until} (verified for {})", facts.now)));
+    }
+    rows.push(("trust anchor", facts.trust_anchor.name().into()));
+    rows
+}
+
+fn body_rows(body: &Body, rows: &mut Vec<(&'static str, String)>) {
+    if let Some(td) = body.td() {
+        rows.push(("MRTD", td.mr_td.to_string()));
+        let rtmrs = [
+            ("RTMR0", td.rtmr_0),
+            ("RTMR1", td.rtmr_1),
+            ("RTMR2", td.rtmr_2),
+            ("RTMR3", td.rtmr_3),
+        ];
+        rows.extend(rtmrs.map(|(name, rtmr)| (name, rtmr.to_string())));
+        rows.push(("attributes", td.td_attributes.named().to_string()));
+    }
+    if let Some(enclave) = body.enclave() {
+        rows.push(("MRENCLAVE", enclave.mr_enclave.to_string()));
+        rows.push(("MRSIGNER", enclave.mr_signer.to_string()));
+        rows.push(("ISVPRODID", enclave.isv_prod_id.to_string()));
+        rows.push(("ISVSVN", enclave.isv_svn.to_string()));
+        rows.push(("attributes", enclave.attributes.named().to_string()));
+    }
+    rows.push(("report data", body.report_data().to_string()));
+}
+
+fn debug(body: &Body) -> bool {
+    body.td().is_some_and(|td| td.td_attributes.debug())
+        || body.enclave().is_some_and(|enclave| enclave.attributes.debug())
+}
+
+/// Name and value, the values aligned.
+pub(crate) fn table(rows: &[(&'static str, String)], indent: &str) -> String {
+    let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    rows.iter().fold(String::new(), |mut text, (name, value)| {
+        let _ = writeln!(text, "{indent}{name:width$}  {value}");
+        text
+    })
+}
+
+/// Four aligned columns.
+fn columns(rows: &[[String; 4]]) -> String {
+    let width = |column: usize| {
+        rows.iter().filter_map(|row| row.get(column)).map(String::len).max().unwrap_or(0)
+    };
+    let (first, second, third) = (width(0), width(1), width(2));
+    rows.iter().fold(String::new(), |mut text, [component, what, have, need]| {
+        let _ = writeln!(text, "  {component:first$}  {what:second$}  {have:>third$}  {need:>4}");
+        text
+    })
+}
