@@ -7,90 +7,176 @@ use crate::error::{
     VerifyError,
 };
 
-/// `subject.fault` for each chain, from one list of faults.
-macro_rules! chain_code {
-    ($subject:literal, $fault:expr) => {
-        match $fault {
-            ChainFault::Malformed(_) => concat!($subject, ".malformed"),
-            ChainFault::Length { .. } => concat!($subject, ".length"),
-            ChainFault::Issuer(_) => concat!($subject, ".issuer"),
-            ChainFault::Untrusted { .. } => concat!($subject, ".untrusted"),
-            ChainFault::Role { .. } => concat!($subject, ".role"),
-            ChainFault::Algorithm(_) => concat!($subject, ".algorithm"),
-            ChainFault::Extension { .. } => concat!($subject, ".extension"),
-            ChainFault::KeyIdentifier(_) => concat!($subject, ".key-identifier"),
-            ChainFault::Signature(_) => concat!($subject, ".signature"),
-            ChainFault::Revoked { .. } => concat!($subject, ".revoked"),
-            ChainFault::NotYetValid { .. } => concat!($subject, ".not-yet-valid"),
-            ChainFault::Expired { .. } => concat!($subject, ".expired"),
+/// A match from faults to codes and the list of those codes, from one table: neither can miss an entry of the other.
+macro_rules! codes {
+    ($function:ident, $list:ident, $fault:ty, $subject:literal, { $($pattern:pat => $name:literal,)* }) => {
+        fn $function(fault: &$fault) -> &'static str {
+            match fault {
+                $($pattern => concat!($subject, ".", $name),)*
+            }
         }
+
+        const $list: &[&str] = &[$(concat!($subject, ".", $name)),*];
     };
 }
 
-macro_rules! crl_code {
-    ($subject:literal, $fault:expr) => {
-        match $fault {
-            CrlFault::Malformed(_) => concat!($subject, ".malformed"),
-            CrlFault::Issuer { .. } => concat!($subject, ".issuer"),
-            CrlFault::Algorithm => concat!($subject, ".algorithm"),
-            CrlFault::Extension { .. } => concat!($subject, ".extension"),
-            CrlFault::KeyIdentifier => concat!($subject, ".key-identifier"),
-            CrlFault::Signature => concat!($subject, ".signature"),
-            CrlFault::NotYetValid { .. } => concat!($subject, ".not-yet-valid"),
-            CrlFault::Expired { .. } => concat!($subject, ".expired"),
-        }
+macro_rules! chain_codes {
+    ($function:ident, $list:ident, $subject:literal) => {
+        codes!($function, $list, ChainFault, $subject, {
+            ChainFault::Malformed(_) => "malformed",
+            ChainFault::Length { .. } => "length",
+            ChainFault::Issuer(_) => "issuer",
+            ChainFault::Untrusted { .. } => "untrusted",
+            ChainFault::Role { .. } => "role",
+            ChainFault::Algorithm(_) => "algorithm",
+            ChainFault::Extension { .. } => "extension",
+            ChainFault::KeyIdentifier(_) => "key-identifier",
+            ChainFault::Signature(_) => "signature",
+            ChainFault::Revoked { .. } => "revoked",
+            ChainFault::NotYetValid { .. } => "not-yet-valid",
+            ChainFault::Expired { .. } => "expired",
+        });
     };
 }
 
-macro_rules! document_code {
-    ($subject:literal, $fault:expr) => {
-        match $fault {
-            DocumentFault::Signature => concat!($subject, ".signature"),
-            DocumentFault::Malformed(_) => concat!($subject, ".malformed"),
-            DocumentFault::NotYetIssued { .. } => concat!($subject, ".not-yet-issued"),
-            DocumentFault::Expired { .. } => concat!($subject, ".expired"),
-        }
+macro_rules! crl_codes {
+    ($function:ident, $list:ident, $subject:literal) => {
+        codes!($function, $list, CrlFault, $subject, {
+            CrlFault::Malformed(_) => "malformed",
+            CrlFault::Issuer { .. } => "issuer",
+            CrlFault::Algorithm => "algorithm",
+            CrlFault::Extension { .. } => "extension",
+            CrlFault::KeyIdentifier => "key-identifier",
+            CrlFault::Signature => "signature",
+            CrlFault::NotYetValid { .. } => "not-yet-valid",
+            CrlFault::Expired { .. } => "expired",
+        });
     };
 }
+
+macro_rules! document_codes {
+    ($function:ident, $list:ident, $subject:literal) => {
+        codes!($function, $list, DocumentFault, $subject, {
+            DocumentFault::Signature => "signature",
+            DocumentFault::Malformed(_) => "malformed",
+            DocumentFault::NotYetIssued { .. } => "not-yet-issued",
+            DocumentFault::Expired { .. } => "expired",
+        });
+    };
+}
+
+chain_codes!(of_pck_chain, PCK_CHAIN, "pck-chain");
+chain_codes!(of_pck_crl_issuer_chain, PCK_CRL_ISSUER_CHAIN, "pck-crl-issuer-chain");
+chain_codes!(of_tcb_info_issuer_chain, TCB_INFO_ISSUER_CHAIN, "tcb-info-issuer-chain");
+chain_codes!(of_qe_identity_issuer_chain, QE_IDENTITY_ISSUER_CHAIN, "qe-identity-issuer-chain");
+crl_codes!(of_root_ca_crl, ROOT_CA_CRL, "root-ca-crl");
+crl_codes!(of_pck_crl, PCK_CRL, "pck-crl");
+document_codes!(of_tcb_info, TCB_INFO, "tcb-info");
+document_codes!(of_qe_identity, QE_IDENTITY, "qe-identity");
+
+/// The codes of the errors that have no fault of their own, beside the delegation to those that have.
+macro_rules! own_codes {
+    ($($pattern:pat => $code:literal,)*) => {
+        impl VerifyError {
+            /// The stable code of this error: `pck-chain.revoked`.
+            pub fn code(&self) -> &'static str {
+                match self {
+                    Self::Chain { chain, fault } => match chain {
+                        Artefact::PckCrlIssuerChain => of_pck_crl_issuer_chain(fault),
+                        Artefact::TcbInfoIssuerChain => of_tcb_info_issuer_chain(fault),
+                        Artefact::QeIdentityIssuerChain => of_qe_identity_issuer_chain(fault),
+                        // Only the four chains are ever named here.
+                        _ => of_pck_chain(fault),
+                    },
+                    Self::Crl { crl: Artefact::RootCaCrl, fault } => of_root_ca_crl(fault),
+                    Self::Crl { fault, .. } => of_pck_crl(fault),
+                    Self::Document { document: Artefact::QeIdentity, fault } => of_qe_identity(fault),
+                    Self::Document { fault, .. } => of_tcb_info(fault),
+                    $($pattern => $code,)*
+                }
+            }
+        }
+
+        const OWN: &[&str] = &[$($code),*];
+    };
+}
+
+own_codes! {
+    Self::PckChainMissing { .. } => "pck-chain.missing",
+    Self::PckExtension(_) => "pck-chain.sgx-extension",
+    Self::PckCrlOfOtherCa { .. } => "pck-crl.other-ca",
+    Self::TcbInfoOfOtherTee { .. } => "tcb-info.other-tee",
+    Self::FmspcMismatch { .. } => "tcb-info.fmspc",
+    Self::PceIdMismatch { .. } => "tcb-info.pceid",
+    Self::TdxModule(TdxModuleFault::Unknown(_)) => "tdx-module.unknown",
+    Self::TdxModule(TdxModuleFault::Signer) => "tdx-module.signer",
+    Self::TdxModule(TdxModuleFault::Attributes) => "tdx-module.attributes",
+    Self::QeReportSignature => "qe.signature",
+    Self::AttestationKeyNotBound => "qe.key-binding",
+    Self::QeIdentityOfOtherEnclave { .. } => "qe-identity.other-enclave",
+    Self::QeMismatch(QeField::MiscSelect) => "qe.miscselect",
+    Self::QeMismatch(QeField::Attributes) => "qe.attributes",
+    Self::QeMismatch(QeField::MrSigner) => "qe.mrsigner",
+    Self::QeMismatch(QeField::IsvProdId) => "qe.isvprodid",
+    Self::AttestationKey => "quote.attestation-key",
+    Self::QuoteSignature => "quote.signature",
+    Self::TcbNotSupported(NotSupported::Platform) => "tcb.platform-not-supported",
+    Self::TcbNotSupported(NotSupported::TdxModule) => "tcb.tdx-module-not-supported",
+    Self::TcbNotSupported(NotSupported::TdxModuleStatus) => "tcb.tdx-module-status",
+    Self::TcbNotSupported(NotSupported::Qe) => "tcb.qe-not-supported",
+    Self::TcbNotSupported(NotSupported::CurrentTdxModule) => "tcb.current-tdx-module-unknown",
+}
+
+/// Every list of codes, in the order of the checks.
+const LISTS: [&[&str]; 9] = [
+    PCK_CRL_ISSUER_CHAIN,
+    ROOT_CA_CRL,
+    PCK_CRL,
+    TCB_INFO_ISSUER_CHAIN,
+    TCB_INFO,
+    QE_IDENTITY_ISSUER_CHAIN,
+    QE_IDENTITY,
+    PCK_CHAIN,
+    OWN,
+];
+
+#[allow(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "evaluated by the compiler"
+)]
+const COUNT: usize = {
+    let (mut list, mut count) = (0, 0);
+    while list < LISTS.len() {
+        count += LISTS[list].len();
+        list += 1;
+    }
+    count
+};
+
+#[allow(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "evaluated by the compiler"
+)]
+const FLAT: [&str; COUNT] = {
+    let mut flat = [""; COUNT];
+    let (mut list, mut at) = (0, 0);
+    while list < LISTS.len() {
+        let mut entry = 0;
+        while entry < LISTS[list].len() {
+            flat[at] = LISTS[list][entry];
+            entry += 1;
+            at += 1;
+        }
+        list += 1;
+    }
+    flat
+};
 
 impl VerifyError {
-    /// The stable code of this error: `pck-chain.revoked`.
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Chain { chain, fault } => code_of_chain(*chain, fault),
-            Self::Crl { crl: Artefact::RootCaCrl, fault } => crl_code!("root-ca-crl", fault),
-            Self::Crl { fault, .. } => crl_code!("pck-crl", fault),
-            Self::Document { document: Artefact::QeIdentity, fault } => {
-                document_code!("qe-identity", fault)
-            }
-            Self::Document { fault, .. } => document_code!("tcb-info", fault),
-            Self::PckChainMissing { .. } => "pck-chain.missing",
-            Self::PckExtension(_) => "pck-chain.sgx-extension",
-            Self::PckCrlOfOtherCa { .. } => "pck-crl.other-ca",
-            Self::TcbInfoOfOtherTee { .. } => "tcb-info.other-tee",
-            Self::FmspcMismatch { .. } => "tcb-info.fmspc",
-            Self::PceIdMismatch { .. } => "tcb-info.pceid",
-            Self::TdxModule(TdxModuleFault::Unknown(_)) => "tdx-module.unknown",
-            Self::TdxModule(TdxModuleFault::Signer) => "tdx-module.signer",
-            Self::TdxModule(TdxModuleFault::Attributes) => "tdx-module.attributes",
-            Self::QeReportSignature => "qe.signature",
-            Self::AttestationKeyNotBound => "qe.key-binding",
-            Self::QeIdentityOfOtherEnclave { .. } => "qe-identity.other-enclave",
-            Self::QeMismatch(QeField::MiscSelect) => "qe.miscselect",
-            Self::QeMismatch(QeField::Attributes) => "qe.attributes",
-            Self::QeMismatch(QeField::MrSigner) => "qe.mrsigner",
-            Self::QeMismatch(QeField::IsvProdId) => "qe.isvprodid",
-            Self::AttestationKey => "quote.attestation-key",
-            Self::QuoteSignature => "quote.signature",
-            Self::TcbNotSupported(NotSupported::Platform) => "tcb.platform-not-supported",
-            Self::TcbNotSupported(NotSupported::TdxModule) => "tcb.tdx-module-not-supported",
-            Self::TcbNotSupported(NotSupported::TdxModuleStatus) => "tcb.tdx-module-status",
-            Self::TcbNotSupported(NotSupported::Qe) => "tcb.qe-not-supported",
-            Self::TcbNotSupported(NotSupported::CurrentTdxModule) => {
-                "tcb.current-tdx-module-unknown"
-            }
-        }
-    }
+    /// Every code that [`VerifyError::code`] can answer.
+    pub const CODES: &'static [&'static str] = &FLAT;
 
     /// The name of the status that Intel's QVL gives for this fault, or would give if it checked.
     pub fn qvl_status(&self) -> &'static str {
@@ -145,16 +231,6 @@ impl VerifyError {
     }
 }
 
-fn code_of_chain(chain: Artefact, fault: &ChainFault) -> &'static str {
-    match chain {
-        Artefact::PckCrlIssuerChain => chain_code!("pck-crl-issuer-chain", fault),
-        Artefact::TcbInfoIssuerChain => chain_code!("tcb-info-issuer-chain", fault),
-        Artefact::QeIdentityIssuerChain => chain_code!("qe-identity-issuer-chain", fault),
-        // Only the four chains are ever named here.
-        _ => chain_code!("pck-chain", fault),
-    }
-}
-
 fn qvl_of_chain(chain: Artefact, fault: &ChainFault) -> &'static str {
     let is_pck = chain == Artefact::PckChain;
     match fault {
@@ -205,5 +281,26 @@ fn qvl_of_crl(fault: &CrlFault) -> &'static str {
             "SGX_CRL_INVALID_SIGNATURE"
         }
         CrlFault::NotYetValid { .. } | CrlFault::Expired { .. } => "SGX_CRL_EXPIRED",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn no_two_codes_are_the_same_and_each_is_subject_dot_fault() {
+        let codes: BTreeSet<&str> = VerifyError::CODES.iter().copied().collect();
+        assert_eq!(codes.len(), VerifyError::CODES.len());
+        let well_formed = |code: &str| {
+            let (subject, fault) = code.split_once('.').unwrap_or_default();
+            let word = |text: &str| {
+                !text.is_empty()
+                    && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')
+            };
+            word(subject) && word(fault)
+        };
+        assert!(codes.iter().all(|code| well_formed(code)), "{codes:?}");
     }
 }

@@ -47,12 +47,30 @@ pub(crate) fn json_error(
 ) -> ParseError {
     let (line, column) = (fault.line(), fault.column());
     let shown = fault.to_string();
-    let problem = shown.split(" at line ").next().map(String::from).unwrap_or(shown);
+    let (problem, _) = shown.rsplit_once(" at line ").unwrap_or((&shown, ""));
+    let problem = printable(problem);
     ParseError {
         kind: ParseErrorKind::Json { line, column, problem },
         structure,
         offset: offset(text, line, column),
     }
+}
+
+/// A message that may quote hostile text: cut to a line's length, control characters escaped.
+fn printable(text: &str) -> String {
+    const CHARACTERS: usize = 200;
+    let mut shown = String::new();
+    for character in text.chars().take(CHARACTERS) {
+        if character.is_control() {
+            shown.extend(character.escape_default());
+        } else {
+            shown.push(character);
+        }
+    }
+    if text.chars().nth(CHARACTERS).is_some() {
+        shown.push('…');
+    }
+    shown
 }
 
 /// The byte that a line and column (both from 1) name.
@@ -244,6 +262,15 @@ mod tests {
         let fault = strict("{}\n x").unwrap_err();
         assert_eq!(fault.offset, 4);
         assert!(matches!(fault.kind, ParseErrorKind::Json { line: 2, column: 2, .. }), "{fault:?}");
+    }
+
+    #[test]
+    fn quotes_hostile_text_briefly_and_without_control_characters() {
+        let key = "\u{1b}[31m".repeat(1000);
+        let text = serde_json::to_string(&key).unwrap();
+        let shown = problem(&std::format!("{{{text}:1,{text}:2}}"));
+        assert!(shown.starts_with("member `\\u{1b}[31m"), "{shown}");
+        assert!(shown.chars().count() < 1500 && !shown.contains('\u{1b}'));
     }
 
     #[test]
