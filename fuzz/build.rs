@@ -1,0 +1,15 @@
+//! Finds the production samples that the crate `dcap-qvl`, a dev-dependency of the workspace, carries.
+
+use cargo_metadata::MetadataCommand;
+
+fn main() {
+    let metadata = MetadataCommand::new()
+        .manifest_path("../Cargo.toml")
+        .exec()
+        .expect("the workspace's metadata");
+    let peer = metadata.packages.iter().find(|package| package.name == "dcap-qvl");
+    let manifest = &peer.expect("dcap-qvl among the workspace's dependencies").manifest_path;
+    let samples = manifest.with_file_name("sample");
+    println!("cargo::rustc-env=SAMPLES={samples}");
+    println!("cargo::rerun-if-changed=../Cargo.lock");
+}
