@@ -11,7 +11,7 @@ mod tcb;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use tdattest_wire::bytes::Hex;
 use tdattest_wire::collateral::CollateralError;
 use tdattest_wire::error::ParseError;
@@ -211,6 +211,13 @@ impl<'a> PckView<'a> {
             cached_keys: configuration.cached_keys,
             smt_enabled: configuration.smt_enabled,
         }
+    }
+}
+
+/// The object that the JSON form has under `pck`.
+impl Serialize for PckFacts {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        PckView::new(self).serialize(serializer)
     }
 }
 

@@ -118,7 +118,8 @@ pub struct QuoteFacts {
 }
 
 impl QuoteFacts {
-    fn new(quote: &Quote<'_>) -> Self {
+    /// What a quote says, verified or not: to show it, never to rely on it.
+    pub fn new(quote: &Quote<'_>) -> Self {
         Self {
             header: quote.header.clone(),
             body: quote.body.clone(),

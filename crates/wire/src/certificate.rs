@@ -8,7 +8,8 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use der::asn1::{AnyRef, BitStringRef, ObjectIdentifier, OctetStringRef, UintRef};
-use der::{Decode, Encode, Reader as _, Sequence, SliceReader};
+use der::{Decode, Encode, Reader as _, Sequence, SliceReader, Tag, Tagged as _};
+use x509_cert::ext::pkix::name::DirectoryString;
 use x509_cert::ext::pkix::{
     AuthorityKeyIdentifier, BasicConstraints, KeyUsage, SubjectKeyIdentifier,
 };
@@ -218,11 +219,33 @@ impl<'a> Name<'a> {
         self.0.value()
     }
 
-    /// The common name; empty if there is none or it is not a string.
+    /// The first common name; empty if there is none or it is not a string.
     pub fn common_name(&self) -> String {
-        let name = self.decoded();
-        let common_name = name.as_ref().and_then(|name| name.common_name().ok().flatten());
-        common_name.map(|text| text.value().into()).unwrap_or_default()
+        let text = self.attribute(oid::COMMON_NAME).ok().flatten();
+        let text = text.and_then(|value| value.decode_as::<DirectoryString>().ok());
+        text.map(|text| text.value().into()).unwrap_or_default()
+    }
+
+    /// The value of the first attribute of a kind. The others are passed over, not decoded.
+    fn attribute(&self, wanted: ObjectIdentifier) -> der::Result<Option<AnyRef<'a>>> {
+        self.0.tag().assert_eq(Tag::Sequence)?;
+        let mut sets = SliceReader::new(self.0.value())?;
+        let mut found = None;
+        while !sets.is_finished() {
+            let set = AnyRef::decode(&mut sets)?;
+            set.tag().assert_eq(Tag::Set)?;
+            let mut attributes = SliceReader::new(set.value())?;
+            while !attributes.is_finished() {
+                let (kind, value) = attributes.sequence(|attribute| {
+                    let kind = ObjectIdentifier::decode(attribute)?;
+                    Ok::<_, der::Error>((kind, AnyRef::decode(attribute)?))
+                })?;
+                if kind == wanted && found.is_none() {
+                    found = Some(value);
+                }
+            }
+        }
+        Ok(found)
     }
 
     fn decoded(&self) -> Option<x509_cert::name::Name> {

@@ -19,7 +19,7 @@ pub(crate) fn parse<'a, T: Deserialize<'a>>(
 ) -> Result<T, ParseError> {
     bounded(text, limits::DOCUMENT_BYTES, structure)?;
     let mut scan = serde_json::Deserializer::from_slice(text);
-    Strict { depth: limits::DOCUMENT_DEPTH }
+    Strict { depth: limits::DOCUMENT_DEPTH, keys: &mut Vec::new() }
         .deserialize(&mut scan)
         .and_then(|()| scan.end())
         .map_err(|fault| json_error(text, structure, &fault))?;
@@ -85,11 +85,13 @@ fn offset(text: &[u8], line: usize, column: usize) -> usize {
 }
 
 /// Walks any JSON value, counting depth and members and refusing doubled ones; keeps nothing.
-struct Strict {
+struct Strict<'k, 'de> {
     depth: usize,
+    /// Member names of all objects that are open, the innermost last: one allocation for a whole text.
+    keys: &'k mut Vec<Cow<'de, str>>,
 }
 
-impl<'de> DeserializeSeed<'de> for Strict {
+impl<'de> DeserializeSeed<'de> for Strict<'_, 'de> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -97,7 +99,7 @@ impl<'de> DeserializeSeed<'de> for Strict {
     }
 }
 
-impl Strict {
+impl Strict<'_, '_> {
     fn deeper<E: Error>(&self) -> Result<usize, E> {
         let limit = limits::DOCUMENT_DEPTH;
         self.depth
@@ -106,7 +108,7 @@ impl Strict {
     }
 }
 
-impl<'de> Visitor<'de> for Strict {
+impl<'de> Visitor<'de> for Strict<'_, 'de> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -139,24 +141,27 @@ impl<'de> Visitor<'de> for Strict {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<(), A::Error> {
         let depth = self.deeper()?;
-        while sequence.next_element_seed(Strict { depth })?.is_some() {}
+        while sequence.next_element_seed(Strict { depth, keys: self.keys })?.is_some() {}
         Ok(())
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let depth = self.deeper()?;
-        let mut keys: Vec<Cow<'de, str>> = Vec::new();
+        let keys = self.keys;
+        let outer = keys.len();
         while let Some(Key(key)) = map.next_key()? {
-            if keys.contains(&key) {
+            let inner = keys.get(outer..).unwrap_or_default();
+            if inner.contains(&key) {
                 return Err(A::Error::custom(format_args!("member `{key}` stands twice")));
             }
-            if keys.len() == limits::OBJECT_MEMBERS {
+            if inner.len() == limits::OBJECT_MEMBERS {
                 let limit = limits::OBJECT_MEMBERS;
                 return Err(A::Error::custom(format_args!("an object has over {limit} members")));
             }
             keys.push(key);
-            map.next_value_seed(Strict { depth })?;
+            map.next_value_seed(Strict { depth, keys })?;
         }
+        keys.truncate(outer);
         Ok(())
     }
 }

@@ -124,7 +124,7 @@ fn block<'a>(
     let (body, after) = split_at_marker(body, markers.end)
         .ok_or_else(|| pem_error(structure, "a block does not end"))?;
     let mut base64 = Vec::with_capacity(body.len());
-    base64.extend(body.iter().filter(|byte| !byte.is_ascii_whitespace()));
+    body.split(u8::is_ascii_whitespace).for_each(|piece| base64.extend_from_slice(piece));
     let der = BASE64.decode(&base64).map_err(|_| pem_error(structure, "a block is not base64"))?;
     Ok(Some(Block { der, after }))
 }

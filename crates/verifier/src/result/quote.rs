@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use tdattest_wire::attributes::{SeamAttributes, SgxAttributes, TdAttributes, Xfam};
 use tdattest_wire::bytes::{
     CpuSvn, EnclaveMeasurement, Measurement, MiscSelect, QeVendorId, ReportData, TdId, TeeTcbSvn,
@@ -45,6 +45,13 @@ impl<'a> QuoteView<'a> {
             signature_trailing_bytes: quote.signature_trailing_bytes,
             body: BodyView::new(&quote.body),
         }
+    }
+}
+
+/// The object that the JSON form has under `quote`.
+impl Serialize for QuoteFacts {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        QuoteView::new(self).serialize(serializer)
     }
 }
 
