@@ -38,7 +38,7 @@ fuzz_target!(|input: &[u8]| {
         let original = Quote::parse(&sample.quote).unwrap();
         // Text around the PCK chain's certificates and padding are under no signature; all else is.
         assert_eq!(quote.signed_bytes(), original.signed_bytes());
-        assert_eq!(quote.signature.qe_report_bytes, original.signature.qe_report_bytes);
-        assert_eq!(quote.signature.attestation_key, original.signature.attestation_key);
+        assert_eq!(quote.signature().qe_report_bytes, original.signature().qe_report_bytes);
+        assert_eq!(quote.signature().attestation_key, original.signature().attestation_key);
     }
 });

@@ -3,28 +3,34 @@
 //! Source: RFC 9334, "Appraisal Policy for Evidence".
 //! Must stay true: all findings are gathered, not the first alone, and one is enough to refuse.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 
 use subtle::ConstantTimeEq;
-use tdattest_wire::attributes::NamedBits;
 use tdattest_wire::bytes::ReportData;
 use tdattest_wire::quote::Body;
 use tdattest_wire::tcb_status::TcbStatus;
 
-use crate::policy::{Policy, ReportDataExpectation};
+use crate::policy::Policy;
 use crate::verified::VerifiedQuote;
 
 /// A quote that a policy accepts. Only [`appraise`] can build one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AttestationResult {
     verified: VerifiedQuote,
+    policy: Box<Policy>,
 }
 
 impl AttestationResult {
     /// The verified quote.
     pub fn verified(&self) -> &VerifiedQuote {
         &self.verified
+    }
+
+    /// The policy that accepts it.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
     }
 }
 
@@ -33,6 +39,7 @@ impl AttestationResult {
 pub struct Rejection {
     findings: Vec<Finding>,
     verified: VerifiedQuote,
+    policy: Box<Policy>,
 }
 
 impl Rejection {
@@ -44,6 +51,11 @@ impl Rejection {
     /// The quote, which is genuine all the same.
     pub fn verified(&self) -> &VerifiedQuote {
         &self.verified
+    }
+
+    /// The policy that refuses it.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
     }
 }
 
@@ -73,8 +85,13 @@ pub enum Finding {
     )]
     UnderDebug(u8),
     /// Attribute bits are set that this software does not know.
-    #[error("unknown attribute bits are set: {0:?}")]
-    UnknownAttributes(Vec<u8>),
+    #[error("bits of {field} are set that this version does not know: {bits:?}")]
+    UnknownAttributes {
+        /// Which attributes.
+        field: &'static str,
+        /// The numbers of the bits.
+        bits: Vec<u8>,
+    },
     /// The report data is not the expected one.
     #[error("report data is {found}, expected {expected}")]
     ReportData {
@@ -94,7 +111,7 @@ impl Finding {
         match self {
             Self::Debug(_) => "policy.debug",
             Self::UnderDebug(_) => "policy.under-debug",
-            Self::UnknownAttributes(_) => "policy.unknown-attributes",
+            Self::UnknownAttributes { .. } => "policy.unknown-attributes",
             Self::ReportData { .. } => "policy.report-data",
             Self::TcbStatus(_) => "policy.tcb-status",
         }
@@ -126,50 +143,58 @@ impl Finding {
 /// # Errors
 /// A [`Rejection`] with every finding.
 pub fn appraise(verified: VerifiedQuote, policy: &Policy) -> Result<AttestationResult, Rejection> {
+    let findings = findings(verified.body(), verified.tcb().status, policy);
+    let policy = Box::new(policy.clone());
+    if findings.is_empty() {
+        Ok(AttestationResult { verified, policy })
+    } else {
+        Err(Rejection { findings, verified, policy })
+    }
+}
+
+/// Everything that the policy has against a body and a status.
+pub(crate) fn findings(body: &Body, status: TcbStatus, policy: &Policy) -> Vec<Finding> {
     let mut findings = Vec::new();
-    attribute_findings(verified.body(), policy, &mut findings);
-    if let ReportDataExpectation::Exactly(expected) = policy.report_data {
-        let found = *verified.body().report_data();
+    attribute_findings(body, policy, &mut findings);
+    if let Some(expected) = policy.report_data {
+        let found = *body.report_data();
         if !bool::from(expected.0.ct_eq(&found.0)) {
             findings.push(Finding::ReportData { expected, found });
         }
     }
-    let status = verified.tcb().status;
-    if !policy.accepted_tcb.contains(&status) {
+    // No list makes a compromised platform acceptable.
+    if status == TcbStatus::Revoked || !policy.accepted_tcb.contains(&status) {
         findings.push(Finding::TcbStatus(status));
     }
-    if findings.is_empty() {
-        Ok(AttestationResult { verified })
-    } else {
-        Err(Rejection { findings, verified })
-    }
+    findings
 }
 
 fn attribute_findings(body: &Body, policy: &Policy, findings: &mut Vec<Finding>) {
-    let (what, debug, named) = match (body.td(), body.enclave()) {
-        (Some(td), _) => ("TD", td.td_attributes.debug(), td.td_attributes.named()),
-        (None, Some(enclave)) => {
-            ("enclave", enclave.attributes.debug(), enclave.attributes.named())
-        }
-        (None, None) => return,
-    };
-    if debug && !policy.allow_debug {
-        findings.push(Finding::Debug(what));
-    }
     if let Some(td) = body.td() {
+        if td.td_attributes.debug() && !policy.allow_debug {
+            findings.push(Finding::Debug("TD"));
+        }
         // Allowing DEBUG allows bit 0 alone, never the rest of its group.
         let others = td.td_attributes.under_debug() & !1;
         if others != 0 {
             findings.push(Finding::UnderDebug(others));
         }
+        // That group, bits 0 to 7, is reported above.
+        let unknown = td.td_attributes.named().unknown();
+        push_unknown("TDATTRIBUTES", unknown.into_iter().filter(|bit| *bit > 7), findings);
+        push_unknown("XFAM", td.xfam.named().unknown().into_iter(), findings);
     }
-    unknown_bits(named, findings);
+    if let Some(enclave) = body.enclave() {
+        if enclave.attributes.debug() && !policy.allow_debug {
+            findings.push(Finding::Debug("enclave"));
+        }
+        push_unknown("ATTRIBUTES", enclave.attributes.named().unknown().into_iter(), findings);
+    }
 }
 
-fn unknown_bits(named: NamedBits, findings: &mut Vec<Finding>) {
-    // The under-debug group (bits 0 to 7 of a TD) is reported as such.
-    let unknown = named.unknown();
-    if !unknown.is_empty() {
-        findings.push(Finding::UnknownAttributes(unknown));
+fn push_unknown(field: &'static str, bits: impl Iterator<Item = u8>, findings: &mut Vec<Finding>) {
+    let bits: Vec<u8> = bits.collect();
+    if !bits.is_empty() {
+        findings.push(Finding::UnknownAttributes { field, bits });
     }
 }

@@ -124,7 +124,8 @@ own_codes! {
     Self::TcbNotSupported(NotSupported::TdxModule) => "tcb.tdx-module-not-supported",
     Self::TcbNotSupported(NotSupported::TdxModuleStatus) => "tcb.tdx-module-status",
     Self::TcbNotSupported(NotSupported::Qe) => "tcb.qe-not-supported",
-    Self::TcbNotSupported(NotSupported::CurrentTdxModule) => "tcb.current-tdx-module-unknown",
+    Self::TcbNotSupported(NotSupported::CurrentPlatform) => "tcb.current-platform-not-supported",
+    Self::TcbNotSupported(NotSupported::CurrentTdxModule) => "tcb.current-tdx-module-not-supported",
 }
 
 /// Every list of codes, in the order of the checks.
@@ -232,7 +233,8 @@ impl VerifyError {
 }
 
 fn qvl_of_chain(chain: Artefact, fault: &ChainFault) -> &'static str {
-    let is_pck = chain == Artefact::PckChain;
+    // Neither PCK chain has a TCB signing certificate.
+    let is_pck = matches!(chain, Artefact::PckChain | Artefact::PckCrlIssuerChain);
     match fault {
         ChainFault::Malformed(_) | ChainFault::Length { .. } => "UNSUPPORTED_CERT_FORMAT",
         ChainFault::Untrusted { .. } if is_pck => "SGX_PCK_CERT_CHAIN_UNTRUSTED",

@@ -8,7 +8,9 @@ use alloc::boxed::Box;
 use sha2::{Digest, Sha256, Sha384};
 
 /// Verifies ECDSA P-256/SHA-256 signatures.
-pub trait Crypto: Send + Sync {
+///
+/// Sealed: a provider that said yes to everything would make every witness of this crate worthless.
+pub trait Crypto: Send + Sync + sealed::Sealed {
     /// What it is called.
     fn name(&self) -> &'static str;
 
@@ -17,12 +19,22 @@ pub trait Crypto: Send + Sync {
 }
 
 /// A public key on P-256.
-pub trait VerifyingKey: Send + Sync {
+pub trait VerifyingKey: Send + Sync + sealed::Sealed {
     /// Whether `signature` (r then s, 32 bytes each, big endian) is of `message`.
     fn verify_fixed(&self, message: &[u8], signature: &[u8; 64]) -> bool;
 
     /// Whether `signature` (a DER sequence of r and s) is of `message`.
     fn verify_der(&self, message: &[u8], signature: &[u8]) -> bool;
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for super::RustCrypto {}
+    impl Sealed for p256::ecdsa::VerifyingKey {}
+    #[cfg(feature = "aws-lc-rs")]
+    impl Sealed for super::AwsLc {}
+    #[cfg(feature = "aws-lc-rs")]
+    impl Sealed for super::AwsLcKey {}
 }
 
 /// The portable provider: pure Rust, for every target.

@@ -168,7 +168,9 @@ pub enum VerifyError {
     #[error("PCK certificate: {0}")]
     PckExtension(ParseError),
     /// The PCK CRL is by another CA than the one that issued the PCK certificate.
-    #[error("PCK CRL is issued by `{crl_issuer}`, but the PCK certificate by `{pck_issuer}`")]
+    #[error(
+        "PCK CRL is by `{crl_issuer}`, whose key is not that of `{pck_issuer}`, which issued the PCK certificate"
+    )]
     PckCrlOfOtherCa {
         /// Common name of the PCK certificate's issuer.
         pck_issuer: String,
@@ -251,7 +253,7 @@ pub enum ChainFault {
     #[error("certificates do not form a chain: no {0} that leads to its root")]
     Issuer(Position),
     /// The root is not the trust anchor.
-    #[error("root `{found}` is not the trust anchor `{expected}`")]
+    #[error("its root, `{found}`, has another key than the trust anchor, `{expected}`")]
     Untrusted {
         /// Name of the trust anchor.
         expected: String,
@@ -441,6 +443,9 @@ pub enum NotSupported {
     /// The platform's SVNs are below every TCB level.
     #[error("the platform's SVNs reach no TCB level")]
     Platform,
+    /// The same, with the SVNs of now (TEE_TCB_SVN2) instead of those at launch.
+    #[error("the platform's SVNs of now (TEE_TCB_SVN2) reach no TCB level")]
+    CurrentPlatform,
     /// The TDX module's SVN is below every level of its identity.
     #[error("the TDX module's SVN reaches no TCB level")]
     TdxModule,
@@ -450,7 +455,9 @@ pub enum NotSupported {
     /// The QE's SVN is below every level of its identity.
     #[error("the QE's SVN reaches no TCB level")]
     Qe,
-    /// The TDX module that runs now (TEE_TCB_SVN2) is not one that the TCB info knows.
-    #[error("TCB info has no identity for the TDX module that runs now")]
+    /// The TDX module that runs now (TEE_TCB_SVN2) is unknown to the TCB info, or below every level of its identity.
+    #[error(
+        "the TDX module that runs now (TEE_TCB_SVN2) is unknown to the TCB info, or its SVN reaches no TCB level"
+    )]
     CurrentTdxModule,
 }

@@ -72,8 +72,8 @@ mod verify;
 // The public interface is:
 pub use appraise::{AttestationResult, Finding, Rejection, appraise};
 pub use error::{Failure, VerifyError};
-pub use policy::{Policy, ReportDataExpectation};
-pub use prepared::PreparedCollateral;
+pub use policy::Policy;
+pub use prepared::{PrepareError, PreparedCollateral};
 pub use trust_anchor::TrustAnchor;
 pub use verified::{Facts, VerifiedQuote};
 pub use verify::{CLOCK_SKEW_S, Verifier};

@@ -12,16 +12,7 @@ use tdattest_wire::tcb_status::TcbStatus;
 pub struct Policy {
     pub(crate) accepted_tcb: Vec<TcbStatus>,
     pub(crate) allow_debug: bool,
-    pub(crate) report_data: ReportDataExpectation,
-}
-
-/// What the report data must be.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ReportDataExpectation {
-    /// Whatever it is: the caller compares it, or wants only to know that *a* genuine TD or enclave exists.
-    Any,
-    /// Exactly these 64 bytes.
-    Exactly(ReportData),
+    pub(crate) report_data: Option<ReportData>,
 }
 
 impl Policy {
@@ -30,11 +21,11 @@ impl Policy {
         Self {
             accepted_tcb: alloc::vec![TcbStatus::UpToDate],
             allow_debug: false,
-            report_data: ReportDataExpectation::Any,
+            report_data: None,
         }
     }
 
-    /// Also accepts this TCB status.
+    /// Also accepts this TCB status. `Revoked` is not accepted all the same: its TCB is compromised.
     #[must_use]
     pub fn accept_tcb(mut self, status: TcbStatus) -> Self {
         self.accepted_tcb.push(status);
@@ -51,7 +42,22 @@ impl Policy {
     /// Demands this report data.
     #[must_use]
     pub fn expect_report_data(mut self, report_data: ReportData) -> Self {
-        self.report_data = ReportDataExpectation::Exactly(report_data);
+        self.report_data = Some(report_data);
         self
+    }
+
+    /// The TCB statuses it accepts.
+    pub fn accepted_tcb(&self) -> &[TcbStatus] {
+        &self.accepted_tcb
+    }
+
+    /// Whether it accepts a debug TD or enclave.
+    pub fn allows_debug(&self) -> bool {
+        self.allow_debug
+    }
+
+    /// The report data it demands; `None` for any.
+    pub fn report_data(&self) -> Option<&ReportData> {
+        self.report_data.as_ref()
     }
 }

@@ -70,7 +70,11 @@ impl PreparedCollateral {
 
     pub(crate) fn new(verifier: &Verifier, collateral: &Collateral) -> Result<Self, PrepareError> {
         let mut checks = Checks::default();
-        let parts = Parts::verify(verifier, collateral, &mut checks);
+        let mut parts = Parts::verify(verifier, collateral, &mut checks);
+        // Nothing that may be deferred is checked here; were it ever, it must not be lost.
+        if let Some(error) = checks.deferred.pop() {
+            parts = Err(error);
+        }
         let checks = checks.list;
         match parts {
             Ok(parts) => Ok(Self {

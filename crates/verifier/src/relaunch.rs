@@ -1,6 +1,6 @@
 //! Would launching the TD again help? TDX 1.5 can update its module under a running TD.
 //!
-//! Source: Intel QVL 1.27, `checkForRelaunch` ("Gen B").
+//! Source: Intel QVL 1.27, `checkForRelaunch`.
 
 use tdattest_wire::tcb_status::TcbStatus;
 

@@ -12,13 +12,14 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use serde::{Serialize, Serializer};
-use tdattest_wire::bytes::Hex;
+use tdattest_wire::bytes::{Hex, ReportData};
 use tdattest_wire::collateral::CollateralError;
 use tdattest_wire::error::ParseError;
+use tdattest_wire::tcb_status::TcbStatus;
 use tdattest_wire::time::UnixTime;
 
-use crate::appraise::{AttestationResult, Rejection, appraise};
-use crate::error::{Failure, VerifyError};
+use crate::appraise::{AttestationResult, Finding, Rejection, appraise, findings};
+use crate::error::{ChainFault, CrlFault, Failure, VerifyError};
 use crate::policy::Policy;
 use crate::verified::{Facts, PckFacts, VerifiedQuote, Window};
 
@@ -31,13 +32,14 @@ pub const SCHEMA: &str = "tdattest.verification/1";
 
 /// What came of judging a quote.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Judgement {
     /// Genuine, and acceptable to the policy.
     Accepted(AttestationResult),
     /// Genuine, but the policy refuses it.
     Rejected(Rejection),
-    /// Not verified.
-    Failed(Failure),
+    /// Not verified; with what the policy has against it besides, if the TCB evaluation was reached.
+    Failed(Failure, Vec<Finding>),
     /// The quote cannot be read.
     UnreadableQuote(ParseError),
     /// The collateral cannot be read, or a part of it is missing.
@@ -66,7 +68,12 @@ impl Judgement {
         match verified.map(|verified| appraise(verified, policy)) {
             Ok(Ok(result)) => Self::Accepted(result),
             Ok(Err(rejection)) => Self::Rejected(rejection),
-            Err(failure) => Self::Failed(failure),
+            Err(failure) => {
+                let facts = failure.facts();
+                let against = |status| findings(&facts.quote.body, status, policy);
+                let findings = facts.tcb_status().map(against).unwrap_or_default();
+                Self::Failed(failure, findings)
+            }
         }
     }
 
@@ -74,7 +81,7 @@ impl Judgement {
     pub fn verdict(&self) -> Verdict {
         match self {
             Self::Accepted(_) => Verdict::Accepted,
-            Self::Failed(failure)
+            Self::Failed(failure, _)
                 if matches!(failure.error(), VerifyError::PckChainMissing { .. }) =>
             {
                 Verdict::Undecided
@@ -83,7 +90,7 @@ impl Judgement {
                 Verdict::Undecided
             }
             Self::Rejected(_)
-            | Self::Failed(_)
+            | Self::Failed(..)
             | Self::UnreadableQuote(_)
             | Self::Collateral(_)
             | Self::Input(_) => Verdict::Refused,
@@ -95,6 +102,11 @@ impl Judgement {
         match self {
             Self::UnreadableQuote(_) | Self::Input(_) => true,
             Self::Collateral(error) => !matches!(error, CollateralError::Missing(_)),
+            Self::Failed(failure, _) => matches!(
+                failure.error(),
+                VerifyError::Chain { fault: ChainFault::Malformed(_), .. }
+                    | VerifyError::Crl { fault: CrlFault::Malformed(_), .. }
+            ),
             _ => false,
         }
     }
@@ -104,11 +116,20 @@ impl Judgement {
         match self {
             Self::Accepted(result) => Some(result.verified().facts()),
             Self::Rejected(rejection) => Some(rejection.verified().facts()),
-            Self::Failed(failure) => Some(failure.facts()),
+            Self::Failed(failure, _) => Some(failure.facts()),
             Self::UnreadableQuote(_)
             | Self::Collateral(_)
             | Self::NoCollateral
             | Self::Input(_) => None,
+        }
+    }
+
+    /// The policy that was applied to a verified quote.
+    pub fn policy(&self) -> Option<&Policy> {
+        match self {
+            Self::Accepted(result) => Some(result.policy()),
+            Self::Rejected(rejection) => Some(rejection.policy()),
+            _ => None,
         }
     }
 
@@ -126,6 +147,7 @@ impl Judgement {
             verdict: self.verdict(),
             error: errors.first(),
             errors: &errors,
+            policy: self.policy().map(PolicyView::new),
             tcb: TcbView::new(facts),
             at: facts.map(|facts| facts.now),
             valid_until: facts.and_then(Facts::valid_until),
@@ -148,6 +170,7 @@ struct View<'a> {
     verdict: Verdict,
     error: Option<&'a ErrorView>,
     errors: &'a [ErrorView],
+    policy: Option<PolicyView<'a>>,
     tcb: TcbView<'a>,
     at: Option<UnixTime>,
     valid_until: Option<UnixTime>,
@@ -159,17 +182,41 @@ struct View<'a> {
     checks: Vec<CheckView>,
 }
 
+/// What was demanded: without it, nobody could tell an answer to a nonce from an answer to nothing.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PolicyView<'a> {
+    accepted_tcb: &'a [TcbStatus],
+    debug_allowed: bool,
+    report_data: Option<&'a ReportData>,
+}
+
+impl<'a> PolicyView<'a> {
+    fn new(policy: &'a Policy) -> Self {
+        Self {
+            accepted_tcb: policy.accepted_tcb(),
+            debug_allowed: policy.allows_debug(),
+            report_data: policy.report_data(),
+        }
+    }
+}
+
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct AnchorView<'a> {
     name: &'a str,
+    is_intel: bool,
     public_key_sha256: String,
 }
 
 impl<'a> AnchorView<'a> {
     fn new(facts: &'a Facts) -> Self {
         let anchor = &facts.trust_anchor;
-        Self { name: anchor.name(), public_key_sha256: anchor.fingerprint() }
+        Self {
+            name: anchor.name(),
+            is_intel: anchor.is_intel(),
+            public_key_sha256: anchor.fingerprint(),
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! How up to date the platform, its TDX module and its QE are: the TCB evaluation.
 //!
-//! Source: PCS API v4, "Get TDX TCB Info" (steps of "TCB level matching"); Intel QVL 1.27, `EvaluateTcb` ("Gen B").
+//! Source: PCS API v4, "Get TDX TCB Info" (steps of "TCB level matching"); Intel QVL 1.27, `EvaluateTcb`.
 //! Must stay true: levels are compared by component, in descending order of value, never in the order of the text; the
 //! SGX components are the PCK certificate's, not a report's CPUSVN.
 
@@ -60,9 +60,21 @@ pub(crate) fn evaluate(
 ) -> Result<TcbEvaluation, NotSupported> {
     let launch = evaluate_at(svns, svns.launch, tcb_info, qe_identity)?;
     let Some(current_svn) = svns.current else { return Ok(launch) };
-    let current = evaluate_at(svns, Some(current_svn), tcb_info, qe_identity)?;
+    let current = evaluate_at(svns, Some(current_svn), tcb_info, qe_identity)
+        .map_err(NotSupported::of_now)?;
     let status = relaunch::advise(launch.status, current.status);
     Ok(TcbEvaluation { status, current: Some(current.status), ..launch })
+}
+
+impl NotSupported {
+    /// The same fault, met with the SVNs of now.
+    fn of_now(self) -> Self {
+        match self {
+            Self::Platform => Self::CurrentPlatform,
+            Self::TdxModule | Self::TdxModuleStatus => Self::CurrentTdxModule,
+            other => other,
+        }
+    }
 }
 
 /// Evaluates with one TEE_TCB_SVN, that of launch or that of now.
@@ -149,9 +161,14 @@ pub struct SvnNeed {
 }
 
 impl SvnNeed {
-    /// Whether it has what it needs.
-    pub fn is_met(&self) -> bool {
-        self.need.is_none_or(|need| self.have >= need)
+    /// Whether it has what it needs; `None` where no level is good enough, whatever it has.
+    pub fn is_met(&self) -> Option<bool> {
+        self.need.map(|need| self.have >= need)
+    }
+
+    /// Whether an update of this component would help.
+    pub fn falls_short(&self) -> bool {
+        self.is_met() == Some(false)
     }
 }
 

@@ -1,6 +1,6 @@
 //! How the statuses of platform, TDX module and QE become one.
 //!
-//! Source: Intel QVL 1.27, `EvaluateTcb` (converge); `../shared/spec` calls it "Gen B".
+//! Source: Intel QVL 1.27, `EvaluateTcb` (converge). Versions up to 1.26 differ in relaunch advice, not in this.
 
 use tdattest_wire::tcb_status::TcbStatus;
 

@@ -1,7 +1,7 @@
 //! The root that everything hangs from: a value, never a default of some call.
 //!
-//! An anchor is a public key. Intel has issued two root certificates for one key (to 2033 and to 2049), and production
-//! quotes carry either. A root certificate is good if it has the anchor's key and its own signature holds; for the
+//! An anchor is a public key. Intel has issued several root certificates for one key (some to 2033, one to
+//! 2049), and production quotes carry three of them. A root certificate is good if it has the anchor's key and its own signature holds; for the
 //! anchor's own certificate, known by its digest, that is known beforehand.
 
 use alloc::string::String;
@@ -64,6 +64,11 @@ impl TrustAnchor {
     /// The root's common name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Whether it is Intel's key, and not one that was merely named like it.
+    pub fn is_intel(&self) -> bool {
+        self.point == INTEL_ROOT_CA_POINT
     }
 
     /// SHA-256 of the root's public key (an uncompressed point), in hexadecimal.

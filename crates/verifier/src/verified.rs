@@ -16,10 +16,10 @@ use tdattest_wire::time::UnixTime;
 
 use crate::check::Check;
 use crate::error::Artefact;
-use crate::tcb_level::{self, PlatformSvns};
+use crate::tcb_level;
 use crate::trust_anchor::TrustAnchor;
 
-pub use crate::tcb_level::{SvnComponent, SvnNeed, TcbEvaluation};
+pub use crate::tcb_level::{PlatformSvns, SvnComponent, SvnNeed, TcbEvaluation};
 
 /// A quote that genuine Intel hardware made, judged against current collateral. Only verification can build one.
 ///
@@ -96,7 +96,7 @@ impl Facts {
         self.tcb.as_ref()?.evaluation.as_ref()
     }
 
-    /// The earliest end of all windows: from then on the same quote and collateral are refused.
+    /// The earliest end of all windows: the last second at which the same quote and collateral verify.
     pub fn valid_until(&self) -> Option<UnixTime> {
         self.windows.iter().map(|window| window.not_after).min()
     }
@@ -121,11 +121,11 @@ impl QuoteFacts {
     /// What a quote says, verified or not: to show it, never to rely on it.
     pub fn new(quote: &Quote<'_>) -> Self {
         Self {
-            header: quote.header.clone(),
-            body: quote.body.clone(),
-            certification_data: quote.signature.certification_data.kind(),
-            trailing_bytes: quote.trailing.len(),
-            signature_trailing_bytes: quote.signature.trailing.len(),
+            header: quote.header().clone(),
+            body: quote.body().clone(),
+            certification_data: quote.signature().certification_data.kind(),
+            trailing_bytes: quote.trailing().len(),
+            signature_trailing_bytes: quote.signature().trailing.len(),
         }
     }
 }

@@ -15,10 +15,12 @@ use tdattest_wire::tcb_info::TcbInfo;
 use tdattest_wire::time::UnixTime;
 
 use crate::chain::{Chain, Link};
-use crate::check::{Checks, Sides};
+use crate::check::{Checks, Sides, Value};
 use crate::crl::VerifiedCrl;
 use crate::crypto::{Crypto, uncompressed};
-use crate::error::{Artefact, ChainFault, CrlFault, DocumentFault, Failure, Position, VerifyError};
+use crate::error::{
+    Artefact, ChainFault, CrlFault, DocumentFault, Failure, NotSupported, Position, VerifyError,
+};
 use crate::prepared::{PrepareError, PreparedCollateral};
 use crate::qe;
 use crate::tcb_level::{self, PlatformSvns, TcbEvaluation};
@@ -52,7 +54,7 @@ impl Verifier {
 
     /// The same with another clock skew allowance, in seconds.
     #[must_use]
-    pub fn clock_skew_s(self, clock_skew_s: u64) -> Self {
+    pub fn with_clock_skew_s(self, clock_skew_s: u64) -> Self {
         Self { clock_skew_s, ..self }
     }
 
@@ -143,22 +145,22 @@ impl PreparedCollateral {
 
         let svns = PlatformSvns {
             pck: extension.tcb,
-            launch: quote.body.td().map(|td| td.tee_tcb_svn),
-            current: quote.body.td15().map(|td| td.tee_tcb_svn_2),
-            qe_isv_svn: quote.signature.qe_report.isv_svn,
+            launch: quote.body().td().map(|td| td.tee_tcb_svn),
+            current: quote.body().td15().map(|td| td.tee_tcb_svn_2),
+            qe_isv_svn: quote.signature().qe_report.isv_svn,
         };
         let (tcb_info, qe_identity) = (self.tcb_info.clone(), self.qe_identity.clone());
         let tcb = facts.tcb.insert(TcbFacts { svns, tcb_info, qe_identity, evaluation: None });
-        if let Some(td) = quote.body.td() {
+        if let Some(td) = quote.body().td() {
             td_module::require(td, &self.tcb_info, checks)?;
         }
-        qe::require_report(&quote.signature, &*pck.key, checks)?;
+        qe::require_report(quote.signature(), &*pck.key, checks)?;
         let tee = quote.tee();
-        qe::require_identity(&quote.signature.qe_report, &self.qe_identity, tee, checks)?;
+        qe::require_identity(&quote.signature().qe_report, &self.qe_identity, tee, checks)?;
         self.require_quote_signature(quote, checks)?;
 
-        let evaluation = tcb_level::evaluate(&tcb.svns, &self.tcb_info, &self.qe_identity)
-            .map_err(|fault| checks.unreadable("TCB", VerifyError::TcbNotSupported(fault)))?;
+        let evaluation = tcb_level::evaluate(&tcb.svns, &self.tcb_info, &self.qe_identity);
+        let evaluation = require_level(evaluation, checks)?;
         tcb.evaluation = Some(evaluation.clone());
         Ok(evaluation)
     }
@@ -166,7 +168,7 @@ impl PreparedCollateral {
     /// The quote's own PCK chain, or the collateral's for a quote that has none.
     fn pck_chain(&self, quote: &Quote<'_>, checks: &mut Checks) -> Result<Chain, VerifyError> {
         const POSITIONS: &[Position] = &[Position::Pck, Position::PckCa, Position::Root];
-        let data = &quote.signature.certification_data;
+        let data = &quote.signature().certification_data;
         let text = match (data, &self.pck_certificate_chain) {
             (CertificationData::PckChain(text), _) => text,
             (_, Some(text)) => &**text,
@@ -289,7 +291,7 @@ impl PreparedCollateral {
         quote: &Quote<'_>,
         checks: &mut Checks,
     ) -> Result<(), VerifyError> {
-        let signature = &quote.signature;
+        let signature = quote.signature();
         let point = uncompressed(&signature.attestation_key.0);
         let key = self.verifier.crypto.verifying_key(&point);
         let key =
@@ -303,6 +305,21 @@ fn pck_extension(pck: &Arc<Link>, checks: &mut Checks) -> Result<PckExtension, V
     let extension = pck.sgx_extension.as_deref().unwrap_or_default();
     PckExtension::parse(extension)
         .map_err(|fault| checks.unreadable("SGX extension", VerifyError::PckExtension(fault)))
+}
+
+/// Every part of the TCB reaches a level.
+fn require_level(
+    evaluation: Result<TcbEvaluation, NotSupported>,
+    checks: &mut Checks,
+) -> Result<TcbEvaluation, VerifyError> {
+    let fault = evaluation.as_ref().err().copied().unwrap_or(NotSupported::Platform);
+    let found: Value = match &evaluation {
+        Ok(evaluation) => evaluation.status.name().into(),
+        Err(fault) => alloc::format!("{fault}").into(),
+    };
+    let sides = Sides::new("TCB", "a TCB level", found);
+    checks.require(evaluation.is_ok(), sides, VerifyError::TcbNotSupported(fault))?;
+    evaluation.map_err(VerifyError::TcbNotSupported)
 }
 
 fn crl_facts(crl: &VerifiedCrl) -> CrlFacts {

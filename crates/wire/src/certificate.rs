@@ -5,7 +5,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt;
+use core::fmt::{self, Write as _};
 
 use der::asn1::{AnyRef, BitStringRef, ObjectIdentifier, OctetStringRef, UintRef};
 use der::{Decode, Encode, Reader as _, Sequence, SliceReader, Tag, Tagged as _};
@@ -257,11 +257,18 @@ impl<'a> Name<'a> {
 impl fmt::Display for Name<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.decoded() {
-            Some(name) => name.fmt(f),
+            // A CRL's issuer may be as long as the CRL.
+            Some(name) => alloc::format!("{name}")
+                .chars()
+                .take(SHOWN_CHARACTERS)
+                .try_for_each(|c| f.write_char(c)),
             None => f.write_str("(not a distinguished name)"),
         }
     }
 }
+
+/// Most characters of a name that are shown. Intel's names have about 100.
+const SHOWN_CHARACTERS: usize = 256;
 
 impl fmt::Debug for Name<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

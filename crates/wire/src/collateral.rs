@@ -3,7 +3,7 @@
 //! The JSON form is the one the Rust ecosystem exchanges (`QuoteCollateralV3` of the `dcap-qvl` crate); a folder holds
 //! the same parts as files. Whatever encoding a part arrives in is decoded here once; signed bytes stay verbatim.
 
-use alloc::string::String;
+use alloc::string::{FromUtf8Error, String};
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
@@ -163,36 +163,47 @@ impl Collateral {
             tcb_info,
             qe_identity_issuer_chain: required(Part::QeIdentityIssuerChain)?,
             qe_identity,
-            pck_certificate_chain: part(Part::PckCertificateChain),
+            pck_certificate_chain: part(Part::PckCertificateChain)
+                .filter(|text| says_something(text)),
         })
     }
 
     /// Writes the JSON form.
-    pub fn to_bundle(&self) -> String {
-        let text = |bytes: &[u8]| Some(String::from_utf8_lossy(bytes).into_owned());
+    ///
+    /// # Errors
+    /// When a chain or document is not UTF-8: JSON could not carry it unchanged.
+    pub fn to_bundle(&self) -> Result<String, FromUtf8Error> {
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).map(Some);
         let hex = |bytes: &[u8]| Some(alloc::format!("{}", Hex(bytes)));
         let bundle = Bundle {
-            pck_crl_issuer_chain: text(&self.pck_crl_issuer_chain),
+            pck_crl_issuer_chain: text(&self.pck_crl_issuer_chain)?,
             root_ca_crl: hex(&self.root_ca_crl),
             pck_crl: hex(&self.pck_crl),
-            tcb_info_issuer_chain: text(&self.tcb_info_issuer_chain),
-            tcb_info: text(self.tcb_info.signed_bytes()),
+            tcb_info_issuer_chain: text(&self.tcb_info_issuer_chain)?,
+            tcb_info: text(self.tcb_info.signed_bytes())?,
             tcb_info_signature: hex(self.tcb_info.signature().as_ref()),
-            qe_identity_issuer_chain: text(&self.qe_identity_issuer_chain),
-            qe_identity: text(self.qe_identity.signed_bytes()),
+            qe_identity_issuer_chain: text(&self.qe_identity_issuer_chain)?,
+            qe_identity: text(self.qe_identity.signed_bytes())?,
             qe_identity_signature: hex(self.qe_identity.signature().as_ref()),
-            pck_certificate_chain: self.pck_certificate_chain.as_deref().and_then(text),
+            pck_certificate_chain: self
+                .pck_certificate_chain
+                .as_deref()
+                .map(text)
+                .transpose()?
+                .flatten(),
         };
         // Strings only, so this cannot fail; an empty text would be refused by every reader.
-        serde_json::to_string_pretty(&bundle).unwrap_or_default()
+        Ok(serde_json::to_string_pretty(&bundle).unwrap_or_default())
     }
 }
 
 /// The bytes of a part, unless it is absent or says nothing.
 fn present(part: Part, bytes: Option<Vec<u8>>) -> Result<Vec<u8>, CollateralError> {
-    bytes
-        .filter(|bytes| !pem::without_nuls(bytes).trim_ascii().is_empty())
-        .ok_or(CollateralError::Missing(part))
+    bytes.filter(|bytes| says_something(bytes)).ok_or(CollateralError::Missing(part))
+}
+
+fn says_something(bytes: &[u8]) -> bool {
+    !pem::without_nuls(bytes).trim_ascii().is_empty()
 }
 
 /// A document as a PCS answers it.
@@ -216,9 +227,8 @@ fn beside<T: Document>(
     Ok(Signed::new(present(part, body)?, signature))
 }
 
-/// The JSON form. Unknown members are refused: a misspelt part would otherwise look absent.
+/// The JSON form. Unknown members are let pass, since the form grows; a misspelt part is reported as missing.
 #[derive(Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
 struct Bundle {
     pck_crl_issuer_chain: Option<String>,
     root_ca_crl: Option<String>,

@@ -21,7 +21,7 @@ pub struct ParseError {
 #[non_exhaustive]
 pub enum ParseErrorKind {
     /// The input ends inside the structure.
-    #[error("input ends after {available} of {needed} bytes")]
+    #[error("ends after {available} of {needed} bytes")]
     Truncated {
         /// Bytes the structure needs from where the reading stood.
         needed: usize,

@@ -1,7 +1,7 @@
 //! Intel's SGX extension of a PCK certificate: the platform's identity and the TCB it was certified at.
 //!
 //! Source: Intel SGX PCK Certificate and CRL Profile Specification, "SGX Extensions".
-//! Must stay true: five entries in a Processor CA's certificate and seven in a Platform CA's, as Intel's library counts.
+//! Must stay true: five entries or seven, as Intel's library counts; no known one twice.
 
 use der::asn1::{AnyRef, ObjectIdentifier, OctetStringRef};
 use der::{Decode, Reader as _, SliceReader, Tagged};

@@ -159,7 +159,7 @@ impl PcsRequests {
     pub fn for_quote(quote: &Quote<'_>, set: EvaluationDataSet) -> Result<Self, ParseError> {
         const STRUCTURE: &str = "PCK certificate";
         let (CertificationData::PckChain(chain) | CertificationData::PckLeaf(chain)) =
-            quote.signature.certification_data
+            quote.signature().certification_data
         else {
             return Err(ParseError::invalid(STRUCTURE, "the quote does not carry one"));
         };

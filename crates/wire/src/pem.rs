@@ -43,7 +43,7 @@ pub fn crl(bytes: &[u8]) -> Result<Vec<u8>, ParseError> {
     bounded(bytes, limits::CRL_BYTES.saturating_mul(2), STRUCTURE)?;
     // A DER CRL is a SEQUENCE, whose tag is not a character of either text form (it is the digit '0').
     if bytes.first() == Some(&0x30) && !bytes.iter().all(u8::is_ascii) {
-        return Ok(bytes.to_vec());
+        return Ok(without_buffer_end(bytes).to_vec());
     }
     let text = without_nuls(bytes).trim_ascii();
     if text.starts_with(b"-----BEGIN") {
@@ -52,14 +52,19 @@ pub fn crl(bytes: &[u8]) -> Result<Vec<u8>, ParseError> {
             .map(|block| block.der)
             .ok_or_else(|| pem_error(STRUCTURE, "no X509 CRL in it"));
     }
-    let mut der = data_encoding::HEXLOWER_PERMISSIVE
-        .decode(text)
+    let digits: Vec<u8> = text.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    let der = data_encoding::HEXLOWER_PERMISSIVE
+        .decode(&digits)
         .map_err(|_| ParseError::invalid(STRUCTURE, "neither DER, PEM nor hexadecimal"))?;
-    // The hexadecimal that some libraries make includes the NUL after their buffer.
-    if der.ends_with(&[0]) && declared_length(&der) == der.len().checked_sub(1) {
-        der.pop();
+    Ok(without_buffer_end(&der).to_vec())
+}
+
+/// DER without the NUL that C libraries count as part of their buffer.
+fn without_buffer_end(der: &[u8]) -> &[u8] {
+    match der {
+        [head @ .., 0] if declared_length(der) == Some(head.len()) => head,
+        whole => whole,
     }
-    Ok(der)
 }
 
 /// Bytes without the NULs at their end.
@@ -155,6 +160,8 @@ mod tests {
         assert_eq!(crl(b"3003020181").unwrap(), der);
         assert_eq!(crl(b"300302018100\n").unwrap(), der);
         assert_eq!(crl(b"3003020181\0").unwrap(), der);
+        assert_eq!(crl(b"300302\n0181\n").unwrap(), der);
+        assert_eq!(crl(&[0x30, 0x03, 0x02, 0x01, 0x81, 0]).unwrap(), der);
     }
 
     #[test]

@@ -22,14 +22,11 @@ use crate::reader::Reader;
 /// A parsed quote: what the bytes say, untrusted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Quote<'a> {
-    /// Version, TEE and QE vendor.
-    pub header: Header,
-    /// The TD's or enclave's report.
-    pub body: Body,
-    /// The signature and what certifies its key.
-    pub signature: SignatureData<'a>,
-    /// Bytes after the quote: padding of the buffer that carried it, under no signature.
-    pub trailing: &'a [u8],
+    // Private and without setters: what a verifier reads here is what the signature covers.
+    header: Header,
+    body: Body,
+    signature: SignatureData<'a>,
+    trailing: &'a [u8],
     signed: &'a [u8],
 }
 
@@ -56,6 +53,26 @@ impl<'a> Quote<'a> {
         let (signed, _) = bytes.split_at_checked(reader.offset()).unwrap_or((bytes, &[]));
         let signature = SignatureData::parse(&mut reader, header.version)?;
         Ok(Self { header, body, signature, trailing: reader.rest(), signed })
+    }
+
+    /// Version, TEE and QE vendor.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// The TD's or enclave's report.
+    pub fn body(&self) -> &Body {
+        &self.body
+    }
+
+    /// The signature and what certifies its key.
+    pub fn signature(&self) -> &SignatureData<'a> {
+        &self.signature
+    }
+
+    /// Bytes after the quote: padding of the buffer that carried it, under no signature.
+    pub fn trailing(&self) -> &'a [u8] {
+        self.trailing
     }
 
     /// The bytes under the attestation key's signature: header and body, in version 5 with the body descriptor.

@@ -59,7 +59,7 @@ impl<T: Document> Signed<T> {
     /// The bytes of the inner object are kept as they arrived.
     ///
     /// # Errors
-    /// When the text is too long, is not such an object, or has other members (they would be under no signature).
+    /// When the text is too long, or is not such an object.
     pub fn from_outer(text: &[u8]) -> Result<Self, ParseError> {
         let text = without_nuls(text);
         json::bounded(text, limits::DOCUMENT_BYTES, T::NAME)?;
@@ -118,8 +118,8 @@ impl<T: Document> fmt::Debug for Signed<T> {
     }
 }
 
+/// Other members are let pass, as Intel's library does: they are under no signature, and nothing reads them.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Outer<'a> {
     #[serde(borrow, rename = "tcbInfo")]
     tcb_info: Option<&'a RawValue>,

@@ -49,7 +49,7 @@ struct ComponentView {
     kind: String,
     have: u16,
     need: Option<u16>,
-    met: bool,
+    met: Option<bool>,
 }
 
 fn component_views(tcb: &TcbFacts) -> Vec<ComponentView> {
