@@ -10,9 +10,11 @@
     reason = "a tool for a terminal: what it prints is its result"
 )]
 
+mod bench;
 mod ci;
 mod demo;
 mod dependencies;
+mod documents;
 mod layers;
 mod licence;
 mod sources;
@@ -29,12 +31,16 @@ use clap::Parser;
 #[derive(Parser)]
 #[command(bin_name = "cargo xtask")]
 enum Task {
+    /// Measure verification beside the `dcap-qvl` crate
+    Bench(bench::Args),
     /// Run every check that `.ci/run` runs, or the named ones
     Ci(ci::Args),
     /// Verify a production TDX quote with the `tdattest` command
     Demo,
     /// Check licences and duplicate versions of what the workspace ships
     Dependencies,
+    /// Check that what the documents cite exists
+    Documents,
     /// Check that crates and sources keep to the architecture
     Layers,
     /// Run a folder of production quotes with known verdicts
@@ -54,9 +60,11 @@ fn perform(task: &Task) -> Result<ExitCode> {
     std::env::set_current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
         .context("entering the workspace folder")?;
     match task {
+        Task::Bench(args) => bench::run(args)?,
         Task::Ci(args) => ci::run(args)?,
         Task::Demo => return demo::run(),
         Task::Dependencies => dependencies::run()?,
+        Task::Documents => documents::run()?,
         Task::Layers => layers::run()?,
         Task::Vectors(args) => vectors::run(args)?,
     }
