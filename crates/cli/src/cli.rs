@@ -11,16 +11,32 @@ const STYLES: Styles = Styles::styled()
     .literal(AnsiColor::Cyan.on_default().bold())
     .placeholder(AnsiColor::Cyan.on_default());
 
-/// Intel TDX and SGX attestation: inspect and verify quotes.
+/// Intel TDX and SGX attestation: inspect and verify quotes
 ///
-/// Exit codes: 0 accepted, 1 refused, 2 misuse or unreadable input, 3 undecided.
-/// A file argument may be `-` for standard input.
+/// `verify` and `inspect` work offline: what they need is given to them. What a command finds out goes to standard
+/// output, all else to standard error.
 #[derive(Parser)]
-#[command(name = "tdattest", version, styles = STYLES, max_term_width = 100)]
+#[command(name = "tdattest", version, styles = STYLES, max_term_width = 100, after_long_help = EXAMPLES)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  What is in this file?
+    tdattest inspect quote.dat
+
+  Did a genuine, up-to-date platform make this quote, and for my nonce?
+    tdattest verify quote.dat --collateral bundle.json --nonce 00112233445566778899aabbccddeeff
+
+Exit codes:
+  0  accepted, or done
+  1  refused
+  2  misuse, or an input that cannot be read
+  3  undecided: something that is needed is missing
+
+A file may be `-` for standard input. NO_COLOR=1 turns colours off.";
 
 #[derive(Subcommand)]
 pub(crate) enum Command {

@@ -20,25 +20,28 @@ fn by_code(error: &ErrorView) -> &'static str {
         ("pck-chain", "expired") => {
             "the platform needs a new PCK certificate: refresh its PCCS, then make a new quote"
         }
-        (_, "expired") => "fetch fresh collateral, or give --at the time you want to verify for",
+        (_, "expired") => "fetch fresh collateral; --at judges an old quote as of its own time",
+        ("tcb-info" | "qe-identity", "malformed") => {
+            "Intel signed it, but this version of tdattest cannot read it: update tdattest"
+        }
         (_, "not-yet-valid" | "not-yet-issued") => {
             "check this machine's clock, or give --at a time inside the collateral's windows"
         }
         (_, "revoked") => "Intel has revoked this key: do not rely on this platform any more",
         ("pck-chain", "untrusted") => {
-            "the quote is not from a production platform, or from a simulator; its root can be named with --root"
+            "the platform is not under the trust anchor, which is Intel's unless --root names another: a simulator, or a forgery"
         }
         (_, "untrusted") => {
-            "the collateral is not Intel's; a root of your own can be named with --root"
+            "the collateral is not under the trust anchor, which is Intel's unless --root names another"
         }
         ("pck-chain", "missing") => {
             "put the platform's PCK chain into the collateral as `pck_certificate_chain`, or quote on a host with a PCCS"
         }
         ("collateral", "missing") => {
-            "give --collateral a bundle or folder with every part; `tdattest verify --help` lists them"
+            "give --collateral a bundle or folder with every part: `tdattest verify --help` lists them, `tdattest inspect` shows what is there"
         }
         ("collateral", "malformed") => {
-            "fetch the collateral again and keep the bytes as they arrive"
+            "fetch the collateral again and keep the bytes as they arrive; `tdattest inspect` tells what a file is"
         }
         ("tcb-info", "fmspc" | "pceid" | "other-tee")
         | ("qe-identity", "other-enclave")
@@ -48,7 +51,9 @@ fn by_code(error: &ErrorView) -> &'static str {
         ("quote", "malformed") => {
             "check that the file is a whole quote, raw, hexadecimal or base64; `tdattest inspect` shows more"
         }
-        ("input", _) => "check the path and its permissions",
+        ("input", _) => {
+            "check that it is the right file, whole and readable; `tdattest inspect` tells what a file is"
+        }
         ("policy", "debug") => "do not rely on it; --dangerous-allow-debug accepts it for tests",
         ("policy", "report-data") => {
             "the quote was made for other data: an old quote, another nonce, or another TD"
@@ -73,12 +78,19 @@ fn tcb(facts: &Facts) -> String {
         return remedy.into();
     }
     let needs = facts.tcb.as_ref().map(|tcb| tcb.needs()).unwrap_or_default();
-    let mut remedies: Vec<&str> = needs.iter().filter(|need| !need.is_met()).map(remedy).collect();
+    let short: Vec<&SvnNeed> = needs.iter().filter(|need| need.falls_short()).collect();
+    let mut remedies: Vec<&str> = short.iter().map(|need| remedy(need)).collect();
     if status.is_some_and(|status| status.name().contains("Configuration")) {
         remedies.push("change the BIOS settings that the advisories name (often hyper-threading)");
     }
     if status.is_some_and(|status| status.name().contains("SWHardening")) {
         remedies.push("apply the mitigations that the advisories ask of the software");
+    }
+    // These SVNs are the PCK certificate's: an update shows only in a new one.
+    let certified =
+        |need: &&SvnNeed| matches!(need.component, SvnComponent::Sgx(_) | SvnComponent::Pce);
+    if short.iter().any(certified) {
+        remedies.push("then make a new quote, with the platform's new PCK certificate");
     }
     if remedies.is_empty() {
         remedies
@@ -118,13 +130,12 @@ fn remedy(need: &SvnNeed) -> &'static str {
         (_, _, kind) if kind.contains("SEAMLDR") => {
             "update the TDX module's loader (SEAMLDR, with the BIOS or the OS)"
         }
-        (_, _, kind) if kind.contains("TDX") => "update the TDX module",
+        (_, _, "TDX Module") => "update the TDX module",
+        (_, _, "TXT SINIT") => "update the TXT SINIT module (with the BIOS or the OS)",
         (SvnComponent::Qe, ..) => "update the quoting enclave on the host (Intel's DCAP packages)",
-        (SvnComponent::Pce, ..) => "update the PCE on the host, then refresh its PCK certificate",
-        (_, "OS/VMM", _) => "load newer microcode (OS or VMM), then refresh the PCK certificate",
-        (_, "BIOS", _) => {
-            "update the BIOS, which brings microcode, then refresh the PCK certificate"
-        }
-        _ => "update BIOS and microcode, then refresh the PCK certificate",
+        (SvnComponent::Pce, ..) => "update the PCE on the host",
+        (_, "OS/VMM", _) => "load newer microcode (OS or VMM)",
+        (_, "BIOS", _) => "update the BIOS, which brings microcode",
+        _ => "update BIOS and microcode",
     }
 }

@@ -1,12 +1,14 @@
 //! Reading files: bounded, from disk or standard input, raw or as text.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use data_encoding::{BASE64, BASE64_NOPAD, BASE64URL, BASE64URL_NOPAD, HEXLOWER_PERMISSIVE};
+use serde::Serialize;
 use tdattest_verifier::result::Judgement;
-use tdattest_verifier::wire::collateral::{Collateral, Part};
+use tdattest_verifier::wire::collateral::{Collateral, CollateralError, Part};
 use tdattest_verifier::wire::{certificate, limits, pem};
 
 /// Largest file read for anything but a quote or collateral.
@@ -30,55 +32,108 @@ pub(crate) fn read(path: &Path, limit: usize) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
+/// How a file writes its bytes down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Encoding {
+    Raw,
+    Hexadecimal,
+    Base64,
+    Json,
+    Pem,
+    Der,
+    Folder,
+}
+
+impl Encoding {
+    /// What it is called.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Raw => "raw",
+            Self::Hexadecimal => "hexadecimal",
+            Self::Base64 => "base64",
+            Self::Json => "JSON",
+            Self::Pem => "PEM",
+            Self::Der => "DER",
+            Self::Folder => "folder",
+        }
+    }
+}
+
 /// A quote's bytes, whichever of raw, hexadecimal and base64 the file has.
 pub(crate) fn quote(path: &Path) -> Result<Vec<u8>, String> {
     // Hexadecimal doubles the size; line breaks may add to it.
     let bytes = read(path, limits::QUOTE_BYTES * 3)?;
-    if bytes.is_empty() {
+    if bytes.trim_ascii().is_empty() {
         return Err(format!("{} is empty", shown(path)));
     }
-    Ok(decoded(&bytes).unwrap_or(bytes))
+    match decoded(&bytes) {
+        Ok((bytes, _)) => Ok(bytes.into_owned()),
+        Err(problem) => Err(format!("{} {problem}", shown(path))),
+    }
 }
 
-/// The bytes that a text stands for; `None` if it is not text, or neither hexadecimal nor base64.
-pub(crate) fn decoded(bytes: &[u8]) -> Option<Vec<u8>> {
+/// The bytes that a text stands for, or the bytes themselves if they are no text.
+///
+/// # Errors
+/// When they are text, but neither hexadecimal nor base64: as a predicate.
+pub(crate) fn decoded(bytes: &[u8]) -> Result<(Cow<'_, [u8]>, Encoding), String> {
     if !bytes.iter().all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace()) {
-        return None;
+        return Ok((Cow::Borrowed(bytes), Encoding::Raw));
     }
     let text: Vec<u8> = bytes.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
-    let hex = text.strip_prefix(b"0x").unwrap_or(&text);
-    HEXLOWER_PERMISSIVE
-        .decode(hex)
-        .or_else(|_| BASE64.decode(&text))
-        .or_else(|_| BASE64_NOPAD.decode(&text))
-        .or_else(|_| BASE64URL.decode(&text))
-        .or_else(|_| BASE64URL_NOPAD.decode(&text))
-        .ok()
+    let digits = text.strip_prefix(b"0x").unwrap_or(&text);
+    if digits.iter().all(u8::is_ascii_hexdigit) {
+        // All of these are base64 characters too; as base64 they would be anything but what was meant.
+        let decoded = HEXLOWER_PERMISSIVE
+            .decode(digits)
+            .map_err(|_| format!("has {} hexadecimal digits, an odd number", digits.len()))?;
+        return Ok((Cow::Owned(decoded), Encoding::Hexadecimal));
+    }
+    let decoded = [BASE64, BASE64_NOPAD, BASE64URL, BASE64URL_NOPAD]
+        .iter()
+        .find_map(|encoding| encoding.decode(&text).ok())
+        .ok_or("is text, but neither hexadecimal nor base64")?;
+    Ok((Cow::Owned(decoded), Encoding::Base64))
 }
 
 /// Collateral from a bundle, or from a folder of parts.
-pub(crate) fn collateral(path: &Path) -> Result<Collateral, Judgement> {
+pub(crate) fn collateral(path: &Path) -> Result<Collateral, Box<Judgement>> {
     if path.is_dir() {
         return folder(path);
     }
-    let text = read(path, limits::BUNDLE_BYTES).map_err(Judgement::Input)?;
-    Collateral::from_bundle(&text).map_err(Judgement::Collateral)
+    let text = read(path, limits::BUNDLE_BYTES).map_err(input_fault)?;
+    Collateral::from_bundle(&text).map_err(collateral_fault)
 }
 
-fn folder(path: &Path) -> Result<Collateral, Judgement> {
+fn folder(path: &Path) -> Result<Collateral, Box<Judgement>> {
     let mut parts: Vec<(Part, Vec<u8>)> = Vec::new();
     for part in Part::ALL {
-        let files =
-            part.file_endings().iter().map(|ending| path.join(part.name()).with_extension(ending));
-        if let Some(file) = files.into_iter().find(|file| file.exists()) {
-            parts.push((part, read(&file, limits::BUNDLE_BYTES).map_err(Judgement::Input)?));
+        if let Some(file) = part_file(path, part) {
+            parts.push((part, read(&file, limits::BUNDLE_BYTES).map_err(input_fault)?));
         }
     }
     let mut part = |which: Part| {
         let index = parts.iter().position(|(part, _)| *part == which)?;
         Some(parts.swap_remove(index).1)
     };
-    Collateral::from_parts(&mut part).map_err(Judgement::Collateral)
+    Collateral::from_parts(&mut part).map_err(collateral_fault)
+}
+
+fn input_fault(problem: String) -> Box<Judgement> {
+    Box::new(Judgement::Input(problem))
+}
+
+fn collateral_fault(error: CollateralError) -> Box<Judgement> {
+    Box::new(Judgement::Collateral(error))
+}
+
+/// The file of a part in a folder; the first that exists of those it may have.
+pub(crate) fn part_file(folder: &Path, part: Part) -> Option<PathBuf> {
+    let endings = part.file_endings().iter();
+    endings
+        .map(|ending| folder.join(part.name()).with_extension(ending))
+        .find(|file| file.symlink_metadata().is_ok())
 }
 
 /// A root certificate, PEM or DER, as DER.
@@ -112,12 +167,28 @@ mod tests {
 
     #[test]
     fn tells_hexadecimal_and_base64_from_raw_bytes() {
-        assert_eq!(decoded(b"0400 0200\n"), Some(vec![4, 0, 2, 0]));
-        assert_eq!(decoded(b"0x04000200"), Some(vec![4, 0, 2, 0]));
-        assert_eq!(decoded(b"BAACAA==\n"), Some(vec![4, 0, 2, 0]));
-        assert_eq!(decoded(b"BAACAA"), Some(vec![4, 0, 2, 0]));
-        assert_eq!(decoded(b"-_8"), Some(vec![0xfb, 0xff]));
-        assert_eq!(decoded(&[4, 0, 2, 0]), None);
-        assert_eq!(decoded(b"no quote!"), None);
+        let bytes =
+            |text: &'static [u8]| decoded(text).map(|(bytes, how)| (bytes.into_owned(), how));
+        let header = vec![4, 0, 2, 0, 0x81, 0, 0, 0];
+        for (text, how) in [
+            (&b"04000200 81000000\n"[..], Encoding::Hexadecimal),
+            (b"0x0400020081000000", Encoding::Hexadecimal),
+            (b"BAACAIEAAAA=\n", Encoding::Base64),
+            (b"BAACAIEAAAA", Encoding::Base64),
+            (&[4, 0, 2, 0, 0x81, 0, 0, 0], Encoding::Raw),
+        ] {
+            assert_eq!(bytes(text), Ok((header.clone(), how)));
+        }
+        assert_eq!(bytes(b"-_8"), Ok((vec![0xfb, 0xff], Encoding::Base64)));
+    }
+
+    #[test]
+    fn text_that_stands_for_no_bytes_is_refused_and_not_read_as_raw_bytes() {
+        assert!(decoded(b"no quote!").is_err());
+    }
+
+    #[test]
+    fn hexadecimal_with_a_lost_digit_is_not_read_as_base64() {
+        assert!(decoded(b"040002000").is_err());
     }
 }

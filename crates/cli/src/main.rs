@@ -3,13 +3,16 @@
 //! Must stay true: the command judges nothing. It reads, hands over to `tdattest-verifier`, and shows what that said.
 #![forbid(unsafe_code)]
 
+mod arguments;
 mod cli;
 mod commands;
 mod exit;
 mod hint;
 mod input;
+mod inspect;
 mod output;
 mod report;
+mod table;
 
 use std::process::ExitCode;
 

@@ -1,5 +1,7 @@
 //! What goes where: data to standard output, everything else to standard error.
 
+use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
@@ -10,10 +12,33 @@ pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
 pub(crate) const NOTE: Style = AnsiColor::Cyan.on_default().bold();
 pub(crate) const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 
+/// Writes JSON to standard output as it is: no styles to strip, nothing for a terminal to obey.
+pub(crate) fn json(text: &str) -> Result<()> {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        // The serializer has escaped what stands below a space; line breaks are its own.
+        if character != '\n' && is_hidden(character) {
+            let mut units = [0; 2];
+            character.encode_utf16(&mut units).iter().for_each(|unit| {
+                let _ = write!(escaped, "\\u{unit:04x}");
+            });
+        } else {
+            escaped.push(character);
+        }
+    }
+    escaped.push('\n');
+    let mut stdout = io::stdout().lock();
+    written(stdout.write_all(escaped.as_bytes()).and_then(|()| stdout.flush()))
+}
+
 /// Writes data to standard output. A reader that has gone away is no error; a full disk is.
 pub(crate) fn data(bytes: &[u8]) -> Result<()> {
     let mut stdout = anstream::stdout().lock();
-    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+    written(stdout.write_all(bytes).and_then(|()| stdout.flush()))
+}
+
+fn written(outcome: io::Result<()>) -> Result<()> {
+    match outcome {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         outcome => outcome.context("cannot write to standard output"),
     }
@@ -26,20 +51,56 @@ pub(crate) fn note(line: &str) {
 
 /// `error: …`
 pub(crate) fn problem(text: &str) {
-    note(&format!("{BAD}error:{BAD:#} {text}"));
+    note(&format!("{BAD}error:{BAD:#} {}", printable(text)));
 }
 
 /// `warning: …`
 pub(crate) fn warning(text: &str) {
-    note(&format!("{WARNING}warning:{WARNING:#} {text}"));
+    note(&format!("{WARNING}warning:{WARNING:#} {}", printable(text)));
 }
 
 /// `hint: …`
 pub(crate) fn hint(text: &str) {
-    note(&format!("{NOTE}hint:{NOTE:#} {text}"));
+    note(&format!("{NOTE}hint:{NOTE:#} {}", printable(text)));
+}
+
+/// A text on one line, with what a terminal would obey, or hide, spelled out.
+///
+/// Names in certificates and files are anybody's choice: they must not move the cursor or turn the text around.
+pub(crate) fn printable(text: &str) -> Cow<'_, str> {
+    if !text.contains(is_hidden) {
+        return Cow::Borrowed(text);
+    }
+    let spelled = text.chars().map(|c| match is_hidden(c) {
+        true => c.escape_default().to_string(),
+        false => c.into(),
+    });
+    Cow::Owned(spelled.collect())
+}
+
+/// What a terminal obeys, hides, or turns around.
+fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+            | '\u{e0000}'..='\u{e007f}')
 }
 
 /// An error with its causes in one line.
 pub(crate) fn error(error: &anyhow::Error) {
     problem(&format!("{error:#}"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spells_out_what_a_terminal_would_obey_and_nothing_else() {
+        assert_eq!(
+            printable("Prüfung \u{202e}x\u{1b}[1m\u{7}"),
+            "Prüfung \\u{202e}x\\u{1b}[1m\\u{7}"
+        );
+        assert!(matches!(printable("Intel SGX Root CA"), Cow::Borrowed(_)));
+    }
 }

@@ -1,20 +1,21 @@
 //! A judgement for people: the answer first, then why, then what to do.
 
-use std::fmt::Write as _;
-
 use anyhow::Result;
-use tdattest_verifier::Facts;
 use tdattest_verifier::result::{Judgement, Verdict};
 use tdattest_verifier::verified::{SvnNeed, TcbEvaluation};
 use tdattest_verifier::wire::quote::Body;
+use tdattest_verifier::{Facts, Policy};
 
 use crate::hint;
-use crate::output::{self, GOOD};
+use crate::output::{self, GOOD, printable};
+use crate::table::{Align, aligned, pairs};
 
 /// Shows a judgement: accepted on standard output, anything else on standard error.
 pub(crate) fn show(judgement: &Judgement) -> Result<()> {
     match judgement.facts() {
-        Some(facts) if judgement.verdict() == Verdict::Accepted => show_accepted(facts),
+        Some(facts) if judgement.verdict() == Verdict::Accepted => {
+            show_accepted(facts, judgement.policy())
+        }
         _ => {
             show_refused(judgement);
             Ok(())
@@ -22,14 +23,26 @@ pub(crate) fn show(judgement: &Judgement) -> Result<()> {
     }
 }
 
-fn show_accepted(facts: &Facts) -> Result<()> {
+/// The facts, what they do not say, and last, where the eye is, the answer.
+fn show_accepted(facts: &Facts, policy: Option<&Policy>) -> Result<()> {
     if debug(&facts.quote.body) {
         output::warning("it runs in debug mode: its host can read and change it");
     }
-    let mut text = format!("{GOOD}Verification completed successfully.{GOOD:#}\n\n");
-    text += &table(&rows(facts), "  ");
-    text += "\nThis says that a genuine, up-to-date platform made the quote, not which TD or enclave it is:\n\
-             compare the measurements and the report data above with the values you expect.\n";
+    let anchor = &facts.trust_anchor;
+    if !anchor.is_intel() {
+        let key = anchor.fingerprint();
+        output::warning(&format!("trusted is not Intel, but the root you named (key {key})"));
+    }
+    let report_data_is_judged = policy.is_some_and(|policy| policy.report_data().is_some());
+    let left = if report_data_is_judged {
+        "the measurements"
+    } else {
+        "the measurements and the report data"
+    };
+    let mut text = pairs(&rows(facts), "  ");
+    text += "\nThis says that a genuine, up-to-date platform made the quote, not which TD or enclave it is:\n";
+    text += &format!("compare {left} above with the values you expect.\n\n");
+    text += &format!("{GOOD}Verification completed successfully.{GOOD:#}\n");
     output::data(text.as_bytes())
 }
 
@@ -45,9 +58,9 @@ fn show_refused(judgement: &Judgement) {
         output::problem(&format!("{prefix}{} [{}]", error.message, error.code));
     }
     if let Some(facts) = judgement.facts() {
-        let tcb_is_the_cause = errors.first().is_some_and(|error| {
-            error.code == "policy.tcb-status" || error.code.starts_with("tcb.")
-        });
+        let tcb_is_the_cause = errors
+            .iter()
+            .any(|error| error.code == "policy.tcb-status" || error.code.starts_with("tcb."));
         if tcb_is_the_cause {
             show_tcb(facts);
         }
@@ -60,29 +73,33 @@ fn show_refused(judgement: &Judgement) {
 /// The SVNs that fall short, beside what they need to be.
 fn show_tcb(facts: &Facts) {
     let Some(tcb) = &facts.tcb else { return };
-    let needs: Vec<SvnNeed> = tcb.needs().into_iter().filter(|need| !need.is_met()).collect();
+    let needs: Vec<SvnNeed> = tcb.needs().into_iter().filter(|need| need.falls_short()).collect();
     let mut text = String::new();
     if !needs.is_empty() {
-        let mut rows = vec![["component", "what it is", "have", "need"].map(String::from)];
+        let mut rows = vec![["component", "what it is", "have", "need"].map(String::from).to_vec()];
         rows.extend(needs.iter().map(need_row));
-        text += &columns(&rows);
+        text += &aligned(&rows, &[Align::Left, Align::Left, Align::Right, Align::Right], "  ");
     }
+    let mut rows = Vec::new();
     if let Some(evaluation) = &tcb.evaluation {
-        let _ = writeln!(text, "  status      {}", statuses(evaluation));
-        let _ = writeln!(text, "  TCB date    {}", evaluation.date);
+        rows.push(("status", statuses(evaluation)));
+        rows.push(("TCB date", evaluation.date.to_string()));
         if !evaluation.advisory_ids.is_empty() {
-            let _ = writeln!(text, "  advisories  {}", evaluation.advisory_ids.join(", "));
+            rows.push(("advisories", evaluation.advisory_ids.join(", ")));
         }
     }
-    let _ =
-        write!(text, "  judged by   TCB evaluation data number {}", tcb.evaluation_data_number());
-    output::note(&text);
+    rows.push((
+        "judged by",
+        format!("TCB evaluation data number {}", tcb.evaluation_data_number()),
+    ));
+    text += &pairs(&rows, "  ");
+    output::note(text.trim_end());
 }
 
-fn need_row(need: &SvnNeed) -> [String; 4] {
+fn need_row(need: &SvnNeed) -> Vec<String> {
     let what = [need.category.as_str(), need.kind.as_str()];
     let what: Vec<&str> = what.into_iter().filter(|text| !text.is_empty()).collect();
-    [
+    vec![
         need.component.to_string(),
         what.join(", "),
         need.have.to_string(),
@@ -115,7 +132,8 @@ fn rows(facts: &Facts) -> Vec<(&'static str, String)> {
         }
     }
     if let Some(pck) = &facts.pck {
-        rows.push(("platform", format!("FMSPC {}, {}", pck.extension.fmspc, pck.issuer)));
+        let platform = format!("FMSPC {}, {}", pck.extension.fmspc, pck.issuer);
+        rows.push(("platform", printable(&platform).into_owned()));
         rows.push(("PPID", pck.extension.ppid.to_string()));
     }
     body_rows(&quote.body, &mut rows);
@@ -125,7 +143,7 @@ fn rows(facts: &Facts) -> Vec<(&'static str, String)> {
     if let Some(until) = facts.valid_until() {
         rows.push(("valid until", format!("{until} (verified for {})", facts.now)));
     }
-    rows.push(("trust anchor", facts.trust_anchor.name().into()));
+    rows.push(("trust anchor", printable(facts.trust_anchor.name()).into_owned()));
     rows
 }
 
@@ -154,25 +172,4 @@ fn body_rows(body: &Body, rows: &mut Vec<(&'static str, String)>) {
 fn debug(body: &Body) -> bool {
     body.td().is_some_and(|td| td.td_attributes.debug())
         || body.enclave().is_some_and(|enclave| enclave.attributes.debug())
-}
-
-/// Name and value, the values aligned.
-pub(crate) fn table(rows: &[(&'static str, String)], indent: &str) -> String {
-    let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-    rows.iter().fold(String::new(), |mut text, (name, value)| {
-        let _ = writeln!(text, "{indent}{name:width$}  {value}");
-        text
-    })
-}
-
-/// Four aligned columns.
-fn columns(rows: &[[String; 4]]) -> String {
-    let width = |column: usize| {
-        rows.iter().filter_map(|row| row.get(column)).map(String::len).max().unwrap_or(0)
-    };
-    let (first, second, third) = (width(0), width(1), width(2));
-    rows.iter().fold(String::new(), |mut text, [component, what, have, need]| {
-        let _ = writeln!(text, "  {component:first$}  {what:second$}  {have:>third$}  {need:>4}");
-        text
-    })
 }

@@ -1,17 +1,15 @@
 //! `tdattest verify`: is this quote by a genuine and current platform, and if not, why?
 
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Result, anyhow, bail};
-use sha2::{Digest, Sha512};
 use tdattest_verifier::result::Judgement;
-use tdattest_verifier::wire::bytes::ReportData;
 use tdattest_verifier::wire::quote::Quote;
 use tdattest_verifier::wire::time::UnixTime;
 use tdattest_verifier::{CLOCK_SKEW_S, Policy, TrustAnchor, Verifier, crypto};
 
+use crate::arguments::{ReportDataArgs, parse_time};
 use crate::exit::Exit;
 use crate::{input, output, report};
 
@@ -65,32 +63,28 @@ Examples:
   Demand the report data that stands for a nonce (SHA-512 of it):
     tdattest verify quote.dat --collateral bundle.json --nonce 00112233445566778899aabbccddeeff
 
-  Verify an old quote as of then, and read the status:
-    tdattest verify quote.dat --collateral bundle.json --at 2025-06-25T00:00:00Z --json | jq .tcb.status
+  Verify a quote of last year as of then:
+    tdattest verify quote.dat --collateral bundle.json --at 2025-06-25T00:00:00Z
 
-Exit codes: 0 accepted, 1 refused, 2 misuse or unreadable input, 3 undecided (collateral missing).";
+  Read the TCB status in a script:
+    tdattest verify quote.dat --collateral bundle.json --json | jq -r .tcb.status
 
-/// What the quote's report data must be; at most one of these.
-#[derive(clap::Args)]
-#[group(multiple = false)]
-struct ReportDataArgs {
-    /// Demand exactly this report data (64 bytes, hexadecimal)
-    #[arg(long, value_name = "HEX")]
-    report_data: Option<ReportData>,
+  Verify a quote that arrives in hexadecimal:
+    echo $QUOTE | tdattest verify - --collateral bundle.json
 
-    /// Demand the SHA-512 of this nonce (16 to 64 bytes, hexadecimal) as report data
-    #[arg(long, value_name = "HEX", value_parser = parse_nonce)]
-    nonce: Option<Nonce>,
+Exit codes:
+  0  accepted: genuine, up to date, no debug mode, and the report data is the demanded one
+  1  refused: everything could be read, and something in it is wrong
+  2  misuse, or an input that cannot be read
+  3  undecided: collateral, or a part of it, is missing
 
-    /// Demand the SHA-512 of this file's bytes as report data
-    #[arg(long, value_name = "FILE")]
-    data_file: Option<PathBuf>,
-}
+Accepted says that a genuine, up-to-date platform made the quote, not which TD or enclave it is:
+compare its measurements with the values you expect.";
 
 pub(crate) fn run(args: &Args) -> Result<Exit> {
     let judgement = judge(args)?;
     if args.json {
-        output::data(format!("{}\n", judgement.to_json()).as_bytes())?;
+        output::json(&judgement.to_json())?;
     } else {
         report::show(&judgement)?;
     }
@@ -99,8 +93,10 @@ pub(crate) fn run(args: &Args) -> Result<Exit> {
 
 /// Parse, verify, appraise.
 fn judge(args: &Args) -> Result<Judgement> {
-    if is_stdin(&args.quote) && args.collateral.as_deref().is_some_and(is_stdin) {
-        bail!("quote and collateral cannot both come from standard input");
+    let files = [Some(&args.quote), args.collateral.as_ref(), args.root.as_ref()];
+    let files = files.into_iter().chain([args.report_data.data_file()]).flatten();
+    if files.filter(|file| is_stdin(file)).count() > 1 {
+        bail!("only one of the files can come from standard input");
     }
     let policy = args.policy()?;
     let anchor = args.trust_anchor()?;
@@ -116,9 +112,9 @@ fn judge(args: &Args) -> Result<Judgement> {
     let Some(path) = &args.collateral else { return Ok(Judgement::NoCollateral) };
     let collateral = match input::collateral(path) {
         Ok(collateral) => collateral,
-        Err(judgement) => return Ok(judgement),
+        Err(judgement) => return Ok(*judgement),
     };
-    let verifier = Verifier::new(anchor, crypto::aws_lc()).clock_skew_s(args.clock_skew);
+    let verifier = Verifier::new(anchor, crypto::aws_lc()).with_clock_skew_s(args.clock_skew);
     Ok(Judgement::appraise(verifier.verify(&quote, &collateral, now), &policy))
 }
 
@@ -139,51 +135,6 @@ impl Args {
         let root = input::root_certificate(path).map_err(|problem| anyhow!(problem))?;
         TrustAnchor::from_der(&root).map_err(|fault| anyhow!("{}: {fault}", input::shown(path)))
     }
-}
-
-impl ReportDataArgs {
-    fn expected(&self) -> Result<Option<ReportData>> {
-        let hash = |bytes: &[u8]| ReportData(Sha512::digest(bytes).into());
-        Ok(match (self.report_data, &self.nonce, &self.data_file) {
-            (Some(report_data), ..) => Some(report_data),
-            (_, Some(nonce), _) => Some(hash(&nonce.0)),
-            (.., Some(path)) => {
-                let bytes =
-                    input::read(path, input::FILE_BYTES).map_err(|problem| anyhow!(problem))?;
-                Some(hash(&bytes))
-            }
-            (None, None, None) => None,
-        })
-    }
-}
-
-/// 16 to 64 bytes that the verifier chose.
-#[derive(Clone, Debug)]
-struct Nonce(Vec<u8>);
-
-fn parse_nonce(text: &str) -> Result<Nonce, String> {
-    let bytes = data_encoding::HEXLOWER_PERMISSIVE
-        .decode(text.as_bytes())
-        .map_err(|_| String::from("expected hexadecimal digits"))?;
-    match bytes.len() {
-        16..=64 => Ok(Nonce(bytes)),
-        length => Err(format!("has {length} bytes, expected 16 to 64")),
-    }
-}
-
-fn parse_time(text: &str) -> Result<UnixTime, String> {
-    let seconds = match u64::from_str(text) {
-        Ok(seconds) => Some(seconds),
-        Err(_) => {
-            let time = jiff::Timestamp::from_str(text).map_err(|_| expected_time())?;
-            u64::try_from(time.as_second()).ok()
-        }
-    };
-    seconds.and_then(UnixTime::from_secs).ok_or_else(expected_time)
-}
-
-fn expected_time() -> String {
-    "expected RFC 3339 such as 2026-01-31T12:00:00Z, or Unix seconds, from 1970 to 9999".into()
 }
 
 fn now() -> Result<UnixTime> {

@@ -1,0 +1,91 @@
+//! Values on the command line: report data, nonces, times. Nothing is padded or cut.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use anyhow::{Result, anyhow, ensure};
+use sha2::{Digest, Sha512};
+use tdattest_verifier::wire::bytes::ReportData;
+use tdattest_verifier::wire::time::UnixTime;
+
+use crate::input;
+
+/// What the quote's report data must be; at most one of these.
+#[derive(clap::Args)]
+#[group(multiple = false)]
+pub(crate) struct ReportDataArgs {
+    /// Demand exactly this report data (64 bytes, hexadecimal)
+    #[arg(long, value_name = "HEX", value_parser = parse_report_data)]
+    report_data: Option<ReportData>,
+
+    /// Demand the SHA-512 of this nonce (16 to 64 bytes, hexadecimal) as report data
+    #[arg(long, value_name = "HEX", value_parser = parse_nonce)]
+    nonce: Option<Nonce>,
+
+    /// Demand the SHA-512 of this file's bytes as report data
+    #[arg(long, value_name = "FILE")]
+    data_file: Option<PathBuf>,
+}
+
+impl ReportDataArgs {
+    /// The file that stands for the report data.
+    pub(crate) fn data_file(&self) -> Option<&PathBuf> {
+        self.data_file.as_ref()
+    }
+
+    /// The report data demanded, if any is.
+    pub(crate) fn expected(&self) -> Result<Option<ReportData>> {
+        let hash = |bytes: &[u8]| ReportData(Sha512::digest(bytes).into());
+        Ok(match (self.report_data, &self.nonce, &self.data_file) {
+            (Some(report_data), ..) => Some(report_data),
+            (_, Some(nonce), _) => Some(hash(&nonce.0)),
+            (.., Some(path)) => {
+                let bytes =
+                    input::read(path, input::FILE_BYTES).map_err(|problem| anyhow!(problem))?;
+                // An empty file is a slip far more often than a challenge.
+                ensure!(!bytes.is_empty(), "{} is empty", input::shown(path));
+                Some(hash(&bytes))
+            }
+            (None, None, None) => None,
+        })
+    }
+}
+
+/// 16 to 64 bytes that the verifier chose.
+#[derive(Clone, Debug)]
+struct Nonce(Vec<u8>);
+
+fn parse_report_data(text: &str) -> Result<ReportData, String> {
+    let bytes = parse_hex(text)?;
+    let length = bytes.len();
+    bytes.try_into().map(ReportData).map_err(|_| format!("has {length} bytes, expected 64"))
+}
+
+fn parse_hex(text: &str) -> Result<Vec<u8>, String> {
+    let decoded = data_encoding::HEXLOWER_PERMISSIVE.decode(text.as_bytes());
+    decoded.map_err(|_| "expected hexadecimal digits, two for each byte".into())
+}
+
+fn parse_nonce(text: &str) -> Result<Nonce, String> {
+    let bytes = parse_hex(text)?;
+    match bytes.len() {
+        16..=64 => Ok(Nonce(bytes)),
+        length => Err(format!("has {length} bytes, expected 16 to 64")),
+    }
+}
+
+/// RFC 3339, with any offset, or Unix seconds.
+pub(crate) fn parse_time(text: &str) -> Result<UnixTime, String> {
+    let seconds = match u64::from_str(text) {
+        Ok(seconds) => Some(seconds),
+        Err(_) => {
+            let time = jiff::Timestamp::from_str(text).map_err(|_| expected_time())?;
+            u64::try_from(time.as_second()).ok()
+        }
+    };
+    seconds.and_then(UnixTime::from_secs).ok_or_else(expected_time)
+}
+
+fn expected_time() -> String {
+    "expected RFC 3339 such as 2026-01-31T12:00:00Z, or Unix seconds, from 1970 to 9999".into()
+}
