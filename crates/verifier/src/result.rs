@@ -8,6 +8,7 @@ mod error;
 mod quote;
 mod tcb;
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -38,8 +39,15 @@ pub enum Judgement {
     Accepted(AttestationResult),
     /// Genuine, but the policy refuses it.
     Rejected(Rejection),
-    /// Not verified; with what the policy has against it besides, if the TCB evaluation was reached.
-    Failed(Failure, Vec<Finding>),
+    /// Not verified.
+    Failed {
+        /// Why.
+        failure: Failure,
+        /// What the policy has against it besides, if the TCB evaluation was reached.
+        findings: Vec<Finding>,
+        /// The policy.
+        policy: Box<Policy>,
+    },
     /// The quote cannot be read.
     UnreadableQuote(ParseError),
     /// The collateral cannot be read, or a part of it is missing.
@@ -72,7 +80,7 @@ impl Judgement {
                 let facts = failure.facts();
                 let against = |status| findings(&facts.quote.body, status, policy);
                 let findings = facts.tcb_status().map(against).unwrap_or_default();
-                Self::Failed(failure, findings)
+                Self::Failed { failure, findings, policy: Box::new(policy.clone()) }
             }
         }
     }
@@ -81,7 +89,7 @@ impl Judgement {
     pub fn verdict(&self) -> Verdict {
         match self {
             Self::Accepted(_) => Verdict::Accepted,
-            Self::Failed(failure, _)
+            Self::Failed { failure, .. }
                 if matches!(failure.error(), VerifyError::PckChainMissing { .. }) =>
             {
                 Verdict::Undecided
@@ -90,7 +98,7 @@ impl Judgement {
                 Verdict::Undecided
             }
             Self::Rejected(_)
-            | Self::Failed(..)
+            | Self::Failed { .. }
             | Self::UnreadableQuote(_)
             | Self::Collateral(_)
             | Self::Input(_) => Verdict::Refused,
@@ -102,7 +110,7 @@ impl Judgement {
         match self {
             Self::UnreadableQuote(_) | Self::Input(_) => true,
             Self::Collateral(error) => !matches!(error, CollateralError::Missing(_)),
-            Self::Failed(failure, _) => matches!(
+            Self::Failed { failure, .. } => matches!(
                 failure.error(),
                 VerifyError::Chain { fault: ChainFault::Malformed(_), .. }
                     | VerifyError::Crl { fault: CrlFault::Malformed(_), .. }
@@ -116,7 +124,7 @@ impl Judgement {
         match self {
             Self::Accepted(result) => Some(result.verified().facts()),
             Self::Rejected(rejection) => Some(rejection.verified().facts()),
-            Self::Failed(failure, _) => Some(failure.facts()),
+            Self::Failed { failure, .. } => Some(failure.facts()),
             Self::UnreadableQuote(_)
             | Self::Collateral(_)
             | Self::NoCollateral
@@ -124,11 +132,12 @@ impl Judgement {
         }
     }
 
-    /// The policy that was applied to a verified quote.
+    /// The policy that was applied.
     pub fn policy(&self) -> Option<&Policy> {
         match self {
             Self::Accepted(result) => Some(result.policy()),
             Self::Rejected(rejection) => Some(rejection.policy()),
+            Self::Failed { policy, .. } => Some(policy),
             _ => None,
         }
     }

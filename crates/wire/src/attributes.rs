@@ -3,6 +3,7 @@
 //! Source: Intel TDX Module ABI specification, "ATTRIBUTES" and "XFAM"; Intel SDM volume 3D, "ATTRIBUTES".
 //! Must stay true: a bit without a name here is *unknown*, and whoever judges it must refuse it.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -141,6 +142,12 @@ impl NamedBits {
             .collect()
     }
 
+    /// The set bits by name, or as `bit 40` where there is none.
+    pub fn labels(&self) -> Vec<String> {
+        let named = self.names().into_iter().map(String::from);
+        named.chain(self.unknown().into_iter().map(|bit| alloc::format!("bit {bit}"))).collect()
+    }
+
     fn has(&self, bit: u8) -> bool {
         self.bits.checked_shr(u32::from(bit)).unwrap_or(0) & 1 != 0
     }
@@ -148,16 +155,10 @@ impl NamedBits {
 
 impl fmt::Display for NamedBits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut separator = "";
-        for name in self.names() {
-            write!(f, "{separator}{name}")?;
-            separator = ", ";
+        match self.labels().join(", ") {
+            none if none.is_empty() => f.write_str("none"),
+            labels => f.write_str(&labels),
         }
-        for bit in self.unknown() {
-            write!(f, "{separator}bit {bit}")?;
-            separator = ", ";
-        }
-        if separator.is_empty() { f.write_str("none") } else { Ok(()) }
     }
 }
 

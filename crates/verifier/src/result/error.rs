@@ -26,7 +26,7 @@ pub(super) fn views(judgement: &Judgement) -> Vec<ErrorView> {
     match judgement {
         Judgement::Accepted(_) => Vec::new(),
         Judgement::Rejected(rejection) => rejection.findings().iter().map(of_finding).collect(),
-        Judgement::Failed(failure, findings) => {
+        Judgement::Failed { failure, findings, .. } => {
             let errors = core::iter::once(failure.error()).chain(failure.others());
             errors.map(of_error).chain(findings.iter().map(of_finding)).collect()
         }

@@ -1,12 +1,15 @@
-//! The quote in the JSON form: every field of its header and body.
+//! The quote in the JSON form: every field of its header and body but the reserved ones.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use serde::{Serialize, Serializer};
-use tdattest_wire::attributes::{SeamAttributes, SgxAttributes, TdAttributes, Xfam};
+use tdattest_wire::attributes::{
+    SeamAttributes, ServiceTdAttributes, SgxAttributes, TdAttributes, Xfam,
+};
 use tdattest_wire::bytes::{
-    CpuSvn, EnclaveMeasurement, Measurement, MiscSelect, QeVendorId, ReportData, TdId, TeeTcbSvn,
-    UserData,
+    CpuSvn, EnclaveMeasurement, InitialFmspc, Measurement, MiscSelect, QeVendorId, ReportData,
+    TdId, TeeTcbSvn, UserData,
 };
 use tdattest_wire::enclave_report::EnclaveReport;
 use tdattest_wire::quote::{Body, TdReport10, TdReport15, TdReport15Ex};
@@ -79,7 +82,7 @@ struct EnclaveView<'a> {
     cpu_svn: &'a CpuSvn,
     misc_select: &'a MiscSelect,
     attributes: &'a SgxAttributes,
-    attribute_bits: Vec<&'static str>,
+    attribute_bits: Vec<String>,
     mr_enclave: &'a EnclaveMeasurement,
     mr_signer: &'a EnclaveMeasurement,
     isv_prod_id: u16,
@@ -93,7 +96,7 @@ impl<'a> EnclaveView<'a> {
             cpu_svn: &report.cpu_svn,
             misc_select: &report.misc_select,
             attributes: &report.attributes,
-            attribute_bits: report.attributes.named().names(),
+            attribute_bits: report.attributes.named().labels(),
             mr_enclave: &report.mr_enclave,
             mr_signer: &report.mr_signer,
             isv_prod_id: report.isv_prod_id,
@@ -112,9 +115,9 @@ struct TdView<'a> {
     mr_signer_seam: &'a Measurement,
     seam_attributes: &'a SeamAttributes,
     td_attributes: &'a TdAttributes,
-    td_attribute_bits: Vec<&'static str>,
+    td_attribute_bits: Vec<String>,
     xfam: &'a Xfam,
-    xfam_bits: Vec<&'static str>,
+    xfam_bits: Vec<String>,
     mr_td: &'a Measurement,
     mr_config_id: &'a Measurement,
     mr_owner: &'a Measurement,
@@ -134,7 +137,17 @@ struct TdView<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     init_service_td_hash: Option<&'a Measurement>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    init_service_td_attributes: Option<&'a ServiceTdAttributes>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    init_cpu_svn: Option<&'a CpuSvn>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    init_tee_tcb_svn: Option<&'a TeeTcbSvn>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    init_fmspc: Option<&'a InitialFmspc>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     current_service_td_hash: Option<&'a Measurement>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    current_service_td_attributes: Option<&'a ServiceTdAttributes>,
 }
 
 impl<'a> TdView<'a> {
@@ -145,9 +158,9 @@ impl<'a> TdView<'a> {
             mr_signer_seam: &report.mr_signer_seam,
             seam_attributes: &report.seam_attributes,
             td_attributes: &report.td_attributes,
-            td_attribute_bits: report.td_attributes.named().names(),
+            td_attribute_bits: report.td_attributes.named().labels(),
             xfam: &report.xfam,
-            xfam_bits: report.xfam.named().names(),
+            xfam_bits: report.xfam.named().labels(),
             mr_td: &report.mr_td,
             mr_config_id: &report.mr_config_id,
             mr_owner: &report.mr_owner,
@@ -160,7 +173,12 @@ impl<'a> TdView<'a> {
             td_id: None,
             device_info_hash: None,
             init_service_td_hash: None,
+            init_service_td_attributes: None,
+            init_cpu_svn: None,
+            init_tee_tcb_svn: None,
+            init_fmspc: None,
             current_service_td_hash: None,
+            current_service_td_attributes: None,
         }
     }
 
@@ -178,7 +196,12 @@ impl<'a> TdView<'a> {
             td_id: Some(&report.td_id),
             device_info_hash: Some(&report.device_info_hash),
             init_service_td_hash: Some(&report.init_service_td_hash),
+            init_service_td_attributes: Some(&report.init_service_td_attributes),
+            init_cpu_svn: Some(&report.init_cpu_svn),
+            init_tee_tcb_svn: Some(&report.init_tee_tcb_svn),
+            init_fmspc: Some(&report.init_fmspc),
             current_service_td_hash: Some(&report.current_service_td_hash),
+            current_service_td_attributes: Some(&report.current_service_td_attributes),
             ..Self::new_15(&report.base)
         }
     }
