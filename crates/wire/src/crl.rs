@@ -6,7 +6,7 @@
 use alloc::vec::Vec;
 
 use der::asn1::{AnyRef, UintRef};
-use der::{Decode, Sequence};
+use der::{Decode, Reader as _, SliceReader, Tag, TagMode, TagNumber, Tagged as _};
 use x509_cert::spki::AlgorithmIdentifierRef;
 use x509_cert::time::Time;
 
@@ -47,15 +47,14 @@ impl<'a> Crl<'a> {
             return Err(ParseError::new(STRUCTURE, kind));
         }
         let outer = SignedDer::parse(der).map_err(|fault| ParseError::der(STRUCTURE, fault))?;
-        let tbs = TbsCrl::from_der(outer.tbs).map_err(|fault| ParseError::der(STRUCTURE, fault))?;
+        let tbs = TbsCrl::decode(outer.tbs).map_err(|fault| ParseError::der(STRUCTURE, fault))?;
         let next_update = tbs
             .next_update
             .ok_or_else(|| ParseError::invalid(STRUCTURE, "nextUpdate is missing"))?;
-        let revoked = tbs.revoked.unwrap_or_default();
-        let mut revoked: Vec<SerialNumber> = revoked
-            .iter()
-            .map(|entry| SerialNumber::new(entry.serial))
-            .collect::<Result<_, _>>()?;
+        let mut revoked = match tbs.revoked {
+            None => Vec::new(),
+            Some(entries) => serial_numbers(entries.value())?,
+        };
         revoked.sort_unstable();
         Ok(Self {
             tbs: outer.tbs,
@@ -69,21 +68,50 @@ impl<'a> Crl<'a> {
     }
 }
 
-#[derive(Sequence)]
-struct RevokedCertificate<'a> {
-    serial: UintRef<'a>,
-    date: Time,
-    extensions: Option<AnyRef<'a>>,
+/// The serial numbers of the entries `SEQUENCE { serial, date, extensions OPTIONAL }`. What follows a serial number is
+/// not decoded: it would be half the time that reading a CRL takes, and nothing uses it.
+fn serial_numbers(entries: &[u8]) -> Result<Vec<SerialNumber>, ParseError> {
+    let fault = |fault| ParseError::der("CRL", fault);
+    let mut reader = SliceReader::new(entries).map_err(fault)?;
+    let mut serials = Vec::new();
+    while !reader.is_finished() {
+        let entry = AnyRef::decode(&mut reader).map_err(fault)?;
+        entry.tag().assert_eq(Tag::Sequence).map_err(fault)?;
+        let mut fields = SliceReader::new(entry.value()).map_err(fault)?;
+        serials.push(SerialNumber::new(UintRef::decode(&mut fields).map_err(fault)?)?);
+    }
+    Ok(serials)
 }
 
-#[derive(Sequence)]
 struct TbsCrl<'a> {
-    version: Option<u8>,
     signature: AlgorithmIdentifierRef<'a>,
     issuer: AnyRef<'a>,
     this_update: Time,
     next_update: Option<Time>,
-    revoked: Option<Vec<RevokedCertificate<'a>>>,
-    #[asn1(context_specific = "0", tag_mode = "EXPLICIT", optional = "true")]
+    revoked: Option<AnyRef<'a>>,
     extensions: Option<Vec<RawExtension<'a>>>,
+}
+
+impl<'a> TbsCrl<'a> {
+    /// Field by field, since the derive would decode every entry of `revokedCertificates`.
+    fn decode(der: &'a [u8]) -> der::Result<Self> {
+        let mut reader = SliceReader::new(der)?;
+        let tbs = reader.sequence(|reader| {
+            // version, if present 1 (v2)
+            Option::<u8>::decode(reader)?;
+            Ok::<_, der::Error>(Self {
+                signature: reader.decode()?,
+                issuer: reader.decode()?,
+                this_update: reader.decode()?,
+                next_update: reader.decode()?,
+                revoked: match reader.is_finished() || Tag::peek(reader)? != Tag::Sequence {
+                    true => None,
+                    false => Some(reader.decode()?),
+                },
+                extensions: reader.context_specific(TagNumber(0), TagMode::Explicit)?,
+            })
+        })?;
+        reader.finish()?;
+        Ok(tbs)
+    }
 }
