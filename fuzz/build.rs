@@ -5,6 +5,8 @@ use cargo_metadata::MetadataCommand;
 fn main() {
     let metadata = MetadataCommand::new()
         .manifest_path("../Cargo.toml")
+        // Unfiltered, Cargo asks for the crates of every platform, which need not be there.
+        .other_options(["--filter-platform".to_owned(), std::env::var("TARGET").expect("TARGET")])
         .exec()
         .expect("the workspace's metadata");
     let peer = metadata.packages.iter().find(|package| package.name == "dcap-qvl");

@@ -39,7 +39,7 @@ fn positions(chain: Artefact) -> &'static [Position] {
 }
 
 /// The certificates of a chain, leaf first, as Intel sends them.
-fn certificates(sample: &Sample, chain: Artefact) -> Vec<Vec<u8>> {
+pub(crate) fn certificates(sample: &Sample, chain: Artefact) -> Vec<Vec<u8>> {
     let collateral = sample.collateral();
     let text = match chain {
         Artefact::PckChain => pck_chain_of(sample),
