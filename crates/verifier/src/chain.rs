@@ -12,6 +12,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use tdattest_wire::certificate::{Certificate, Name, SerialNumber, oid};
+use tdattest_wire::error::ParseError;
 use tdattest_wire::pem;
 use tdattest_wire::time::UnixTime;
 
@@ -33,6 +34,7 @@ pub(crate) struct Link {
     pub(crate) der: Vec<u8>,
     pub(crate) common_name: String,
     subject: Vec<u8>,
+    issuer: Vec<u8>,
     pub(crate) serial: SerialNumber,
     pub(crate) not_before: UnixTime,
     pub(crate) not_after: UnixTime,
@@ -46,7 +48,7 @@ pub(crate) struct Link {
 pub(crate) struct ChainVerifier<'a> {
     pub(crate) anchor: &'a TrustAnchor,
     pub(crate) crypto: &'static dyn Crypto,
-    /// Links checked before: no signature is checked twice.
+    /// Links checked before: nothing about them is read or checked twice.
     pub(crate) known: Vec<Arc<Link>>,
 }
 
@@ -87,22 +89,32 @@ impl ChainVerifier<'_> {
             Sides::new("certificates", count(expected), count(found)),
             error(ChainFault::Length { expected, found }),
         )?;
-        let certificates: Vec<Certificate<'_>> = ders
+        let candidates: Vec<Candidate<'_>> = ders
             .iter()
-            .map(|der| Certificate::parse(der))
+            .map(|der| self.candidate(der))
             .collect::<Result<_, _>>()
             .map_err(|fault| checks.unreadable("", error(ChainFault::Malformed(fault))))?;
-        let ordered = ordered(&certificates, positions).map_err(|position| {
+        let ordered = ordered(candidates, positions).map_err(|position| {
             checks.unreadable(position.name(), error(ChainFault::Issuer(position)))
         })?;
 
         let mut links: Vec<Arc<Link>> = Vec::with_capacity(positions.len());
         // From the root down, so that each key is trusted before it is used.
-        for (certificate, position) in ordered.iter().zip(positions).rev() {
-            let step = Step { artefact, position: *position, certificate };
-            let link = match self.known(&step) {
-                Some(known) => known,
-                None => self.link(&step, links.last(), checks)?,
+        for (candidate, position) in ordered.iter().zip(positions.iter().rev()) {
+            let link = match candidate {
+                Candidate::Known(link) if link.position == *position => link.clone(),
+                // In another role than before: checked from the start, to say what is wrong with it.
+                Candidate::Known(link) => {
+                    let certificate = Certificate::parse(&link.der).map_err(|fault| {
+                        checks.unreadable("", error(ChainFault::Malformed(fault)))
+                    })?;
+                    let step = Step { artefact, position: *position, certificate: &certificate };
+                    self.link(&step, links.last(), checks)?
+                }
+                Candidate::New(certificate) => {
+                    let step = Step { artefact, position: *position, certificate };
+                    self.link(&step, links.last(), checks)?
+                }
             };
             links.push(link);
         }
@@ -110,13 +122,14 @@ impl ChainVerifier<'_> {
         Ok(Chain { artefact, links })
     }
 
-    /// The same certificate checked before in the same role. Only roles directly under the one root: for a PCK
+    /// A certificate checked before, or one to check. Only roles directly under the one root are remembered: for a PCK
     /// certificate the same bytes do not yet mean the same issuer.
-    fn known(&self, step: &Step<'_, '_>) -> Option<Arc<Link>> {
-        let same = |known: &&Arc<Link>| {
-            known.position == step.position && known.der == step.certificate.der
-        };
-        self.known.iter().find(same).filter(|_| step.position != Position::Pck).cloned()
+    fn candidate<'d>(&self, der: &'d [u8]) -> Result<Candidate<'d>, ParseError> {
+        let same = |known: &&Arc<Link>| known.position != Position::Pck && known.der == der;
+        match self.known.iter().find(same) {
+            Some(known) => Ok(Candidate::Known(known.clone())),
+            None => Certificate::parse(der).map(Candidate::New),
+        }
     }
 
     fn link(
@@ -152,6 +165,31 @@ impl ChainVerifier<'_> {
             Sides::new(step.position.name(), String::from(self.anchor.name()), shown),
             step.error(ChainFault::Untrusted { expected: self.anchor.name().into(), found }),
         )
+    }
+}
+
+/// A certificate of a chain's text.
+#[allow(clippy::large_enum_variant, reason = "three of them live for one call")]
+enum Candidate<'d> {
+    /// Checked before, by its exact bytes.
+    Known(Arc<Link>),
+    /// Still to be checked.
+    New(Certificate<'d>),
+}
+
+impl Candidate<'_> {
+    fn issuer(&self) -> &[u8] {
+        match self {
+            Self::Known(link) => &link.issuer,
+            Self::New(certificate) => certificate.issuer.as_bytes(),
+        }
+    }
+
+    fn subject(&self) -> &[u8] {
+        match self {
+            Self::Known(link) => &link.subject,
+            Self::New(certificate) => certificate.subject.as_bytes(),
+        }
     }
 }
 
@@ -303,6 +341,7 @@ impl Step<'_, '_> {
             der: self.certificate.der.to_vec(),
             common_name: self.certificate.subject.common_name(),
             subject: self.certificate.subject.as_bytes().to_vec(),
+            issuer: self.certificate.issuer.as_bytes().to_vec(),
             serial: self.certificate.serial,
             not_before: self.certificate.not_before,
             not_after: self.certificate.not_after,
@@ -323,25 +362,22 @@ const REQUIRED: [(&str, der::asn1::ObjectIdentifier); 5] = [
     ("basicConstraints", oid::BASIC_CONSTRAINTS),
 ];
 
-/// The certificates leaf first, whatever their order in the text; the position that has none, if they form no chain.
-fn ordered<'c, 'd>(
-    certificates: &'c [Certificate<'d>],
+/// The certificates root first, whatever their order in the text; the position that has none, if they form no chain.
+fn ordered<'d>(
+    mut rest: Vec<Candidate<'d>>,
     positions: &[Position],
-) -> Result<Vec<&'c Certificate<'d>>, Position> {
-    let mut rest: Vec<&Certificate<'_>> = certificates.iter().collect();
-    let mut ordered: Vec<&Certificate<'_>> = Vec::with_capacity(rest.len());
+) -> Result<Vec<Candidate<'d>>, Position> {
+    let mut ordered: Vec<Candidate<'d>> = Vec::with_capacity(rest.len());
     for position in positions.iter().rev() {
-        let issuer = ordered.last();
-        let found = rest.iter().position(|candidate| match issuer {
-            None => candidate.issuer == candidate.subject,
-            Some(issuer) => {
-                candidate.issuer == issuer.subject && candidate.issuer != candidate.subject
+        let found = rest.iter().position(|candidate| {
+            let self_issued = candidate.issuer() == candidate.subject();
+            match ordered.last() {
+                None => self_issued,
+                Some(issuer) => !self_issued && candidate.issuer() == issuer.subject(),
             }
         });
-        let found = found.ok_or(*position)?;
-        ordered.push(rest.swap_remove(found));
+        ordered.push(rest.swap_remove(found.ok_or(*position)?));
     }
-    ordered.reverse();
     Ok(ordered)
 }
 
