@@ -1,9 +1,8 @@
 //! The command among other processes: pipes, full disks, colours, folders, files of any size.
-#![allow(clippy::print_stderr, reason = "a test that is skipped says so")]
-
 mod samples;
 
 use std::fs::File;
+use std::io::{self, Write as _};
 use std::sync::LazyLock;
 
 use samples::{AT, Run, Sandbox};
@@ -168,7 +167,7 @@ fn a_file_without_permission_is_an_error_of_one_line_and_a_hint() {
     let path = SANDBOX.path().join("secret");
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o000)).unwrap();
     if File::open(&path).is_ok() {
-        eprintln!("skipped: this user may read every file");
+        let _ = writeln!(io::stdout(), "skipped: this user may read every file");
         return;
     }
     let run = SANDBOX.run(&["inspect", "secret"]);

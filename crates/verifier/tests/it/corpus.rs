@@ -2,10 +2,9 @@
 //!
 //! `cargo xtask vectors` runs its verdicts; here is what it takes more than a verdict to show.
 
-#![allow(clippy::print_stdout, reason = "says what was skipped, and how many real cases ran")]
-
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -27,7 +26,8 @@ fn folder() -> Option<PathBuf> {
     if folder.join("manifest.json").exists() {
         return Some(folder.to_owned());
     }
-    println!("skipped: ../shared/vectors is absent");
+    // Not `println!`, which the test runner keeps to itself.
+    let _ = writeln!(io::stdout(), "skipped: ../shared/vectors is absent");
     None
 }
 
@@ -58,7 +58,7 @@ fn the_hashes_of_production_td_reports_are_those_of_their_parts() {
         count += 1;
     }
     assert!(count > 0);
-    println!("{count} real cases ran");
+    let _ = writeln!(io::stdout(), "{count} real cases ran");
 }
 
 /// S2, S3. Every status that production platforms have had.
@@ -84,7 +84,7 @@ fn only_up_to_date_platforms_pass_by_default() {
         "UpToDate",
     ];
     assert!(seen.is_superset(&expected.into()), "{seen:?}");
-    println!("{count} real cases ran");
+    let _ = writeln!(io::stdout(), "{count} real cases ran");
 }
 
 fn findings_contain_status(verified: &VerifiedQuote, policy: &Policy) -> bool {
@@ -112,7 +112,7 @@ fn debug_tds_and_enclaves_are_refused_until_debug_is_allowed_by_name() {
         }
     }
     assert!(count > 0, "no debug TD or enclave in the corpus");
-    println!("{count} real cases ran");
+    let _ = writeln!(io::stdout(), "{count} real cases ran");
 }
 
 /// S11, S46. Chains that are sound in themselves, under a root that is not Intel's.
@@ -139,7 +139,7 @@ fn quotes_under_another_root_are_refused() {
         count += 1;
     }
     assert!(count > 0);
-    println!("{count} real cases ran");
+    let _ = writeln!(io::stdout(), "{count} real cases ran");
 }
 
 fn findings(verified: &VerifiedQuote, policy: &Policy) -> Vec<Finding> {
