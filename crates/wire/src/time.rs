@@ -16,6 +16,9 @@ impl UnixTime {
     /// The last second that dates of this format can show: 9999-12-31T23:59:59Z.
     pub const MAX: Self = Self(253_402_300_799);
 
+    /// 1970-01-01T00:00:00Z.
+    pub const EPOCH: Self = Self(0);
+
     /// From seconds since the epoch; `None` beyond the year 9999.
     pub fn from_secs(seconds: u64) -> Option<Self> {
         (seconds <= Self::MAX.0).then_some(Self(seconds))

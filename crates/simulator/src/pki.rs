@@ -1,0 +1,113 @@
+//! The PKI of a software Intel: keys from a seed, certificates, chains and CRLs, each open to change until it is sealed.
+//!
+//! Source: Intel SGX PCK Certificate and CRL Profile Specification.
+//! Must stay true: every certificate says `O=SIMULATED, NOT INTEL`; only the common names are Intel's, since verifiers
+//! look at them.
+
+mod certificate;
+mod chain;
+mod crl;
+mod extension;
+mod key;
+mod key_ring;
+mod sgx_extension;
+
+pub use certificate::{Algorithm, CertificateDraft};
+pub use chain::ChainDraft;
+pub(crate) use chain::pem;
+pub use crl::CrlDraft;
+pub use extension::{Extension, Extensions};
+pub use key::Key;
+pub(crate) use key_ring::KeyRing;
+
+use std::str::FromStr as _;
+
+use tdattest_wire::pck::PckExtension;
+use tdattest_wire::pcs::PckCa;
+use x509_cert::name::Name;
+
+use certificate::Issuer;
+
+use crate::error::MintError;
+use crate::platform::Platform;
+
+/// What every name says besides its common name, so that no one takes a simulated certificate for Intel's.
+pub const ORGANISATION: &str = "SIMULATED, NOT INTEL";
+
+/// The common name of the root CA.
+pub const ROOT_CA: &str = "Intel SGX Root CA";
+/// The common name of the signer of TCB info and identities.
+pub const TCB_SIGNING: &str = "Intel SGX TCB Signing";
+/// The common name of every PCK certificate.
+pub const PCK: &str = "Intel SGX PCK Certificate";
+
+/// The common name of a PCK CA.
+pub fn pck_ca_name(ca: PckCa) -> &'static str {
+    match ca {
+        PckCa::Platform => "Intel SGX PCK Platform CA",
+        PckCa::Processor => "Intel SGX PCK Processor CA",
+    }
+}
+
+impl Platform {
+    /// The key of one of this platform's own parties, or of Intel's: by common name, or by what it is for.
+    pub fn key(&self, owner: &str) -> Key {
+        self.keys.key(&self.seed, owner)
+    }
+
+    /// The root CA's certificate, the trust anchor of everything that this platform's seed mints.
+    pub fn root_ca(&self) -> CertificateDraft {
+        let window = self.pki.windows.root_ca;
+        CertificateDraft::new(ROOT_CA, &self.by_root_ca(), self.key(ROOT_CA), window, Some(1))
+    }
+
+    /// The certificate of a PCK CA.
+    pub fn pck_ca(&self, ca: PckCa) -> CertificateDraft {
+        let (name, window) = (pck_ca_name(ca), self.pki.windows.pck_ca);
+        CertificateDraft::new(name, &self.by_root_ca(), self.key(name), window, Some(0))
+    }
+
+    /// The certificate that TCB info and identities are signed with.
+    pub fn tcb_signing(&self) -> CertificateDraft {
+        let (key, window) = (self.key(TCB_SIGNING), self.pki.windows.tcb_signing);
+        CertificateDraft::new(TCB_SIGNING, &self.by_root_ca(), key, window, None)
+    }
+
+    /// The PCK certificate of this platform at its own TCB.
+    pub fn pck(&self) -> CertificateDraft {
+        self.pck_at(self.hardware.pck_extension())
+    }
+
+    /// The PCK certificate of this platform at another TCB: its key is another as well, as with real PCKs.
+    pub fn pck_at(&self, sgx: PckExtension) -> CertificateDraft {
+        let ca = self.hardware.ca;
+        let issuer = Issuer {
+            name: pck_ca_name(ca),
+            key: self.key(pck_ca_name(ca)),
+            crl_url: format!("{}?ca={}&encoding=der", self.pki.pck_crl_url, ca.name()),
+        };
+        let tcb = &sgx.tcb;
+        let key = self.key(&format!("PCK {:?} {} {}", tcb.components, tcb.pce_svn, tcb.cpu_svn));
+        let mut pck = CertificateDraft::new(PCK, &issuer, key, self.pki.windows.pck, None);
+        pck.extensions.set(Extension::Sgx(Box::new(sgx)));
+        pck
+    }
+
+    /// PCK certificate, its CA and the root.
+    pub fn pck_chain(&self) -> ChainDraft {
+        ChainDraft::new(vec![self.pck(), self.pck_ca(self.hardware.ca), self.root_ca()])
+    }
+
+    fn by_root_ca(&self) -> Issuer<'static> {
+        let crl_url = self.pki.root_ca_crl_url.clone();
+        Issuer { name: ROOT_CA, key: self.key(ROOT_CA), crl_url }
+    }
+}
+
+/// The distinguished name of one of the simulator's parties.
+pub(crate) fn distinguished_name(common_name: &str) -> Result<Name, MintError> {
+    // Read back to front (RFC 4514, section 2.1), so that CN comes first in the encoding, as in Intel's names.
+    let organisation = ORGANISATION.replace(',', "\\,");
+    let text = format!("C=XX,ST=Nowhere,L=Loopback,O={organisation},CN={common_name}");
+    Name::from_str(&text).map_err(MintError::from)
+}

@@ -1,0 +1,53 @@
+//! A chain of certificates before it is sealed: leaf first, as PEM text.
+
+use data_encoding::BASE64;
+
+use super::CertificateDraft;
+use crate::error::MintError;
+
+/// A chain to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChainDraft {
+    /// The certificates, leaf first.
+    pub certificates: Vec<CertificateDraft>,
+    /// The label between the dashes: `CERTIFICATE`.
+    pub label: &'static str,
+}
+
+/// Base64 characters in a line (RFC 7468, section 2).
+const LINE: usize = 64;
+
+impl ChainDraft {
+    /// A chain of these certificates.
+    pub fn new(certificates: Vec<CertificateDraft>) -> Self {
+        Self { certificates, label: "CERTIFICATE" }
+    }
+
+    /// The certificate the chain is about.
+    pub fn leaf(&mut self) -> Option<&mut CertificateDraft> {
+        self.certificates.first_mut()
+    }
+
+    /// The PEM text.
+    ///
+    /// # Errors
+    /// When a certificate cannot be encoded.
+    pub fn pem(&self) -> Result<Vec<u8>, MintError> {
+        let mut text = String::new();
+        for certificate in &self.certificates {
+            text.push_str(&pem(self.label, &certificate.der()?));
+        }
+        Ok(text.into_bytes())
+    }
+}
+
+/// One PEM block.
+pub(crate) fn pem(label: &str, der: &[u8]) -> String {
+    let mut text = format!("-----BEGIN {label}-----\n");
+    for line in BASE64.encode(der).as_bytes().chunks(LINE) {
+        text.extend(line.iter().copied().map(char::from));
+        text.push('\n');
+    }
+    text.push_str(&format!("-----END {label}-----\n"));
+    text
+}
