@@ -102,7 +102,7 @@ pub fn open(folder: &Path) -> Result<Platform, FolderError> {
 /// # Errors
 /// When it cannot be encoded.
 pub fn root_pem(platform: &Platform) -> Result<String, MintError> {
-    Ok(pem("CERTIFICATE", &platform.root_ca().der()?))
+    Ok(pem(&platform.root_ca().der()?))
 }
 
 fn at(path: &Path, fault: PlatformError) -> FolderError {

@@ -134,7 +134,7 @@ impl Fault {
 
 fn chain(fault: ChainFault, leaf: &str) -> String {
     match fault {
-        ChainFault::Malformed => "the chain has no PEM block of a certificate".into(),
+        ChainFault::Malformed => "the chain's text breaks off within its first certificate".into(),
         ChainFault::Length => "the chain ends before its root".into(),
         ChainFault::Issuer => format!("the {leaf} names an issuer that is not in the chain"),
         ChainFault::Untrusted => "the chain's root has the right name and a stranger's key".into(),

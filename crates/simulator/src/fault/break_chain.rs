@@ -16,7 +16,7 @@ pub(super) struct Context<'c> {
 /// Applies a fault. `Revoked` is the matter of a CRL, and not done here.
 pub(super) fn break_chain(chain: &mut ChainDraft, fault: ChainFault, context: &Context<'_>) {
     match fault {
-        ChainFault::Malformed => chain.label = "TRUSTED CERTIFICATE",
+        ChainFault::Malformed => chain.cut_at = Some(IN_THE_LEAF),
         ChainFault::Length => drop(chain.certificates.pop()),
         ChainFault::Untrusted => root_of_a_stranger(chain, context.stranger),
         ChainFault::Issuer
@@ -59,6 +59,9 @@ fn break_leaf(chain: &mut ChainDraft, fault: ChainFault, context: &Context<'_>) 
         ChainFault::Malformed | ChainFault::Length | ChainFault::Untrusted => {}
     }
 }
+
+/// Bytes of a chain's text that end within its first certificate.
+const IN_THE_LEAF: usize = 400;
 
 /// The serial number of a certificate that was issued a second time.
 pub(super) const REISSUED: [u8; 4] = [0x52, 0xe1, 0x55, 0xed];

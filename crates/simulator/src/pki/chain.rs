@@ -10,8 +10,8 @@ use crate::error::MintError;
 pub struct ChainDraft {
     /// The certificates, leaf first.
     pub certificates: Vec<CertificateDraft>,
-    /// The label between the dashes: `CERTIFICATE`.
-    pub label: &'static str,
+    /// Where the text breaks off, in bytes; `None` to have it whole.
+    pub cut_at: Option<usize>,
 }
 
 /// Base64 characters in a line (RFC 7468, section 2).
@@ -20,7 +20,7 @@ const LINE: usize = 64;
 impl ChainDraft {
     /// A chain of these certificates.
     pub fn new(certificates: Vec<CertificateDraft>) -> Self {
-        Self { certificates, label: "CERTIFICATE" }
+        Self { certificates, cut_at: None }
     }
 
     /// The certificate the chain is about.
@@ -35,19 +35,21 @@ impl ChainDraft {
     pub fn pem(&self) -> Result<Vec<u8>, MintError> {
         let mut text = String::new();
         for certificate in &self.certificates {
-            text.push_str(&pem(self.label, &certificate.der()?));
+            text.push_str(&pem(&certificate.der()?));
         }
-        Ok(text.into_bytes())
+        let mut text = text.into_bytes();
+        text.truncate(self.cut_at.unwrap_or(text.len()));
+        Ok(text)
     }
 }
 
 /// One PEM block.
-pub(crate) fn pem(label: &str, der: &[u8]) -> String {
-    let mut text = format!("-----BEGIN {label}-----\n");
+pub(crate) fn pem(der: &[u8]) -> String {
+    let mut text = "-----BEGIN CERTIFICATE-----\n".to_owned();
     for line in BASE64.encode(der).as_bytes().chunks(LINE) {
         text.extend(line.iter().copied().map(char::from));
         text.push('\n');
     }
-    text.push_str(&format!("-----END {label}-----\n"));
+    text.push_str("-----END CERTIFICATE-----\n");
     text
 }
