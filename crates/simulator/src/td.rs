@@ -1,12 +1,11 @@
 //! A running TD: its run-time registers, its event log, and the TDREPORTs it asks of the CPU.
 
-pub mod event_log;
-
 use sha2::{Digest as _, Sha384};
 use tdattest_wire::bytes::{
     Measurement, ReportData, ReportMac, ReportType, Reserved3, Reserved12, Reserved17, Reserved24,
     Reserved32, Reserved95, TdInfoValid, TeeTcbSvn, ValidBitmap,
 };
+use tdattest_wire::event_log::{self, Event as LoggedEvent};
 use tdattest_wire::td_report::{ReportMacStruct, TdInfo, TdReport, TeeTcbInfo};
 
 use crate::platform::{Event, Platform};
@@ -28,8 +27,9 @@ impl Platform {
         let mut td = TrustDomain {
             platform: self,
             rtmrs: [Measurement::default(); 4],
-            event_log: event_log::header(),
+            event_log: Vec::new(),
         };
+        event_log::write_header(&mut td.event_log);
         for event in &self.td.event {
             td.measure(event);
         }
@@ -52,7 +52,14 @@ impl TrustDomain<'_> {
     pub fn measure(&mut self, event: &Event) {
         let digest = Measurement(Sha384::digest(&event.data).into());
         if self.extend_rtmr(event.rtmr, &digest) {
-            self.event_log.extend(event_log::record(event, &digest));
+            LoggedEvent {
+                // 0 stands for MRTD.
+                register: u32::from(event.rtmr).saturating_add(1),
+                kind: event.kind,
+                digest: Some(digest),
+                data: event.data.as_bytes(),
+            }
+            .write(&mut self.event_log);
         }
     }
 

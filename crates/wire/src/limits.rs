@@ -39,3 +39,12 @@ pub const CRL_BYTES: usize = 2 * 1024 * 1024;
 
 /// Largest collateral bundle, in bytes: every part at its own bound, the CRLs in hexadecimal.
 pub const BUNDLE_BYTES: usize = 16 * 1024 * 1024;
+
+/// Largest message to or from a Quote Generation Service, in bytes: the limit of Intel's newest daemon.
+pub const QGS_MESSAGE_BYTES: usize = 1024 * 1024;
+
+/// Largest event log, in bytes. The area that firmware reserves is 64 KiB to 1 MiB.
+pub const EVENT_LOG_BYTES: usize = 4 * 1024 * 1024;
+
+/// Most events of a log. Logs of Linux guests have some hundred.
+pub const EVENTS: usize = 65_536;
