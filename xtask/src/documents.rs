@@ -1,4 +1,4 @@
-//! Are the documents true? Codes, tests, files and links that they cite must exist.
+//! Are the documents true? Codes, tests, files and links that they cite must exist, and each code has a vector.
 //!
 //! Prose can still be wrong; what a machine can check is checked here.
 
@@ -25,8 +25,12 @@ const OTHER_CODES: &[&str] = &[
     "policy.tcb-status",
 ];
 
+/// The one code that no vector can bring about: it is of files that cannot be had.
+const WITHOUT_VECTOR: &str = "input.unreadable";
+
 const SPEC_MAP: &str = "docs/spec-map.md";
 const EXCEPTIONS: &str = "vectors/exceptions.json";
+const REFUSED: &str = "vectors/refused";
 
 /// A deliberate departure from Intel's library.
 #[derive(Deserialize)]
@@ -51,6 +55,9 @@ pub(crate) fn run() -> Result<()> {
     let mapped: BTreeSet<&str> = quoted(&map).collect();
     let unmapped = codes.iter().filter(|code| !mapped.contains(*code));
     problems.extend(unmapped.map(|code| format!("{SPEC_MAP} has no row for `{code}`")));
+    let vectors = folders(Path::new(REFUSED))?;
+    problems.extend(without_vector(&codes, &vectors));
+    problems.extend(without_code(&codes, &vectors));
 
     for Exception { id, code, .. } in exceptions()? {
         if !codes.contains(code.as_str()) {
@@ -67,11 +74,41 @@ pub(crate) fn run() -> Result<()> {
         problems.extend(broken.map(|link| format!("{}: link to `{link}`", path.display())));
     }
     let found = format!(
-        "{} and {} codes agree with the sources",
+        "{}, {} codes and their {} agree with the sources",
         count(documents.len(), "document"),
-        codes.len()
+        codes.len(),
+        count(vectors.len(), "vector"),
     );
     conclude("documents", &found, &problems)
+}
+
+/// The names of the folders in a folder.
+fn folders(folder: &Path) -> Result<Vec<String>> {
+    let reading = || format!("reading {}", folder.display());
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder).with_context(reading)? {
+        let entry = entry.with_context(reading)?;
+        names.push(entry.file_name().to_string_lossy().into_owned());
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// Whether a vector is of a code: its name is the code, or the code, a full stop and more.
+fn is_of(vector: &str, code: &str) -> bool {
+    vector.strip_prefix(code).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+fn without_vector(codes: &BTreeSet<&str>, vectors: &[String]) -> Vec<String> {
+    let has_vector = |code: &str| vectors.iter().any(|vector| is_of(vector, code));
+    let without = codes.iter().filter(|code| **code != WITHOUT_VECTOR && !has_vector(code));
+    without.map(|code| format!("{REFUSED} has no case for `{code}`")).collect()
+}
+
+fn without_code(codes: &BTreeSet<&str>, vectors: &[String]) -> Vec<String> {
+    let has_code = |vector: &str| codes.iter().any(|code| is_of(vector, code));
+    let without = vectors.iter().filter(|vector| !has_code(vector));
+    without.map(|vector| format!("{REFUSED}/{vector} begins with no code")).collect()
 }
 
 fn exceptions() -> Result<Vec<Exception>> {
@@ -148,6 +185,27 @@ fn leads_somewhere(document: &Path, link: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_code_without_a_vector_and_a_vector_without_a_code_are_problems() {
+        let codes = BTreeSet::from(["qe.signature", "tcb-info.fmspc", WITHOUT_VECTOR]);
+        let vectors = |names: &[&str]| -> Vec<String> {
+            names.iter().map(|name| (*name).to_owned()).collect()
+        };
+        let complete = vectors(&["qe.signature.v3-sgx", "tcb-info.fmspc"]);
+        assert_eq!(without_vector(&codes, &complete), Vec::<String>::new());
+        assert_eq!(without_code(&codes, &complete), Vec::<String>::new());
+
+        let other = vectors(&["qe.signatures", "tcb-info.fmspc"]);
+        assert_eq!(
+            without_vector(&codes, &other),
+            ["vectors/refused has no case for `qe.signature`"]
+        );
+        assert_eq!(
+            without_code(&codes, &other),
+            ["vectors/refused/qe.signatures begins with no code"]
+        );
+    }
 
     #[test]
     fn finds_cited_tests_and_relative_links_and_nothing_else() {

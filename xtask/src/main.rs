@@ -43,7 +43,7 @@ enum Task {
     Documents,
     /// Check that crates and sources keep to the architecture
     Layers,
-    /// Run a folder of production quotes with known verdicts
+    /// Run a folder of quotes with known verdicts, or mint the one of the tree
     Vectors(vectors::Args),
 }
 

@@ -1,12 +1,16 @@
-//! Runs a folder of production quotes with known verdicts: `cargo xtask vectors DIR`.
+//! Runs a folder of quotes with known verdicts: `cargo xtask vectors DIR`.
 //!
-//! `DIR/manifest.json` names the quotes, the collateral, the time and what is expected. A line for each failure, then
-//! `N passed, M failed`.
+//! Production quotes: `DIR/manifest.json` names the quotes, the collateral, the time and what is expected. Minted ones:
+//! each folder of a case says so in its `case.toml`. A line for each failure, then `N passed, M failed`.
 
 mod case;
+mod catalogue;
 mod manifest;
+mod mint;
+mod minted;
 mod negative;
 mod variant;
+mod vector;
 
 use std::path::{Path, PathBuf};
 
@@ -14,12 +18,24 @@ use anyhow::{Result, bail};
 
 use manifest::Manifest;
 
+/// The cases of the tree, minted by the simulator.
+const MINTED: &str = "vectors";
+
+/// The production corpus beside the project.
+const PRODUCTION: &str = "../shared/vectors";
+
 /// What to run.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Folder with a `manifest.json`
-    #[arg(default_value = "../shared/vectors")]
-    folder: PathBuf,
+    /// Folder to run, with a `manifest.json` or with minted cases [default: ../shared/vectors]
+    #[arg(conflicts_with = "mint")]
+    folder: Option<PathBuf>,
+    /// Mint `vectors/` anew, byte for byte, instead of running a folder
+    #[arg(long)]
+    mint: bool,
+    /// With --mint: change nothing, and fail if anything would change
+    #[arg(long, requires = "mint")]
+    check: bool,
 }
 
 /// What came of a run.
@@ -48,9 +64,24 @@ impl Report {
     }
 }
 
-/// Runs the folder and prints the report.
+/// Mints, or runs a folder and prints the report.
 pub(crate) fn run(args: &Args) -> Result<()> {
-    let report = run_folder(&args.folder)?;
+    match (args.mint, args.check) {
+        (true, true) => mint::check(Path::new(MINTED)),
+        (true, false) => mint::write(Path::new(MINTED)),
+        (false, _) => report_on(args.folder.as_deref().unwrap_or(Path::new(PRODUCTION))),
+    }
+}
+
+/// Fails unless the vectors of the tree are as minted and come out as they say.
+pub(crate) fn check_minted() -> Result<()> {
+    mint::check(Path::new(MINTED))?;
+    report_on(Path::new(MINTED))
+}
+
+/// Runs a folder and prints the report.
+fn report_on(folder: &Path) -> Result<()> {
+    let report = run_folder(folder)?;
     for failure in &report.failures {
         println!("FAILED {failure}");
     }
@@ -65,8 +96,26 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// Runs every entry of the folder's manifest.
 fn run_folder(folder: &Path) -> Result<Report> {
+    if minted::is_here(folder) { run_minted(folder) } else { run_manifest(folder) }
+}
+
+/// Runs every minted case.
+fn run_minted(folder: &Path) -> Result<Report> {
+    let mut report = Report::default();
+    for group in minted::GROUPS {
+        let failed_before = report.failures.len();
+        let cases = minted::cases(folder, group)?;
+        for case in &cases {
+            report.add(&format!("case {}", case.display()), minted::check(case));
+        }
+        report.section(group, cases.len(), failed_before);
+    }
+    Ok(report)
+}
+
+/// Runs every entry of the folder's manifest.
+fn run_manifest(folder: &Path) -> Result<Report> {
     let manifest = Manifest::read(folder)?;
     let mut report = Report::default();
 
@@ -99,6 +148,14 @@ fn run_folder(folder: &Path) -> Result<Report> {
 mod tests {
     use super::*;
     use std::io::{self, Write as _};
+
+    #[test]
+    fn the_minted_vectors_come_out_as_they_say() {
+        let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../vectors"));
+        let report = run_folder(folder).unwrap();
+        assert_eq!(report.failures, Vec::<String>::new());
+        assert_eq!(report.sections.len(), minted::GROUPS.len());
+    }
 
     /// The corpus beside the project. Absent, the test says so: the samples of the `dcap-qvl` crate run all the same.
     #[test]

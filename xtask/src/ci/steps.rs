@@ -9,7 +9,7 @@ use cargo_metadata::{MetadataCommand, TargetKind};
 use clap::ValueEnum;
 
 use super::toolchain;
-use crate::{dependencies, documents, layers};
+use crate::{dependencies, documents, layers, vectors};
 
 const FUZZ_MANIFEST: &str = "fuzz/Cargo.toml";
 
@@ -30,6 +30,8 @@ pub(super) enum Step {
     Dependencies,
     /// What the documents cite exists
     Documents,
+    /// The vectors of the tree are as minted, and come out as they say
+    Vectors,
     /// The verifier builds for a browser
     Wasm,
     /// The verifier builds without `std`
@@ -66,6 +68,7 @@ impl Step {
             Self::Layers => layers::run().map(|()| Outcome::Passed),
             Self::Dependencies => dependencies::run().map(|()| Outcome::Passed),
             Self::Documents => documents::run().map(|()| Outcome::Passed),
+            Self::Vectors => vectors::check_minted().map(|()| Outcome::Passed),
             Self::Wasm => build_verifier_for("wasm32-unknown-unknown"),
             Self::NoStd => build_verifier_for("x86_64-unknown-none"),
             Self::Fuzz => fuzz(),
@@ -149,7 +152,7 @@ mod tests {
     #[test]
     fn steps_are_selected_by_the_names_they_print() {
         let names: Vec<String> = Step::value_variants().iter().map(Step::to_string).collect();
-        let all = "fmt clippy test doc layers dependencies documents wasm no-std fuzz miri";
+        let all = "fmt clippy test doc layers dependencies documents vectors wasm no-std fuzz miri";
         assert_eq!(names.join(" "), all);
     }
 }
