@@ -9,7 +9,7 @@ use tdattest_wire::qgs::{self, NoQuote, PREFIX_BYTES, QuoteResponse, Request};
 
 use crate::deadline::Deadline;
 use crate::device;
-use crate::error::{Hop, ProviderError, ReportError};
+use crate::error::{Hop, ProviderError};
 use crate::ioctl;
 use crate::paths::Paths;
 
@@ -38,7 +38,7 @@ pub(crate) fn quote(
         let allowed = deadline.allowed();
         return Err(ProviderError::Deadline { hop: Hop::Device, allowed });
     }
-    let (device, path) = device::open(paths).map_err(ReportError::from)?;
+    let (device, path) = device::open(paths)?;
     let mut buffer = request(&report);
     ioctl::get_quote(&device, &mut buffer).map_err(|fault| match Errno::from_io_error(&fault) {
         Some(Errno::NOTTY) => ProviderError::Unavailable(format!(

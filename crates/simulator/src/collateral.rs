@@ -7,7 +7,7 @@ use tdattest_wire::time::UnixTime;
 
 use crate::documents::{DocumentDraft, EnclaveIdentityDraft, TcbInfoDraft};
 use crate::error::MintError;
-use crate::pki::{CertificateDraft, ChainDraft, CrlDraft, Key};
+use crate::pki::{CertificateDraft, ChainDraft, CrlDraft, Key, Party};
 use crate::platform::{Platform, Window};
 use crate::time::{DAY, midnight};
 
@@ -43,7 +43,6 @@ pub(crate) struct Others {
     pub(crate) ca: CertificateDraft,
     pub(crate) ca_crl: CrlDraft,
     pub(crate) tcb_info: TcbInfoDraft,
-    pub(crate) qe_identity: EnclaveIdentityDraft,
     pub(crate) stranger: Key,
 }
 
@@ -63,7 +62,7 @@ impl CollateralDraft {
         let ca = platform.pck_ca(platform.hardware.ca);
         let signer_chain = ChainDraft::new(vec![signer.clone(), root.clone()]);
         let document = |tee| TcbInfoDraft::new(platform, tee, set, at);
-        let identity = |tee| EnclaveIdentityDraft::of_qe(platform, tee, set, at);
+        let identity = EnclaveIdentityDraft::of_qe(platform, tee, set, at);
         let (other_tee, other_ca) = (other_tee(tee), other_ca(platform.hardware.ca));
         Ok(Self {
             root_ca_crl: platform.root_ca_crl(at),
@@ -72,7 +71,7 @@ impl CollateralDraft {
             tcb_info_issuer_chain: signer_chain.clone(),
             tcb_info: DocumentDraft { content: document(tee), signer: signer.key.clone() },
             qe_identity_issuer_chain: signer_chain,
-            qe_identity: DocumentDraft { content: identity(tee), signer: signer.key },
+            qe_identity: DocumentDraft { content: identity, signer: signer.key },
             pck_certificate_chain: None,
             at,
             others: Box::new(Others {
@@ -80,8 +79,7 @@ impl CollateralDraft {
                 ca: platform.pck_ca(other_ca),
                 ca_crl: platform.pck_crl(other_ca, at),
                 tcb_info: document(other_tee),
-                qe_identity: identity(other_tee),
-                stranger: platform.key("a stranger"),
+                stranger: platform.key(Party::Stranger),
             }),
         })
     }

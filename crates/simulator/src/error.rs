@@ -21,6 +21,9 @@ pub enum MintError {
     /// A document cannot be written as JSON.
     #[error("cannot be written as JSON: {0}")]
     Json(String),
+    /// Padding or authentication data is longer than a quote can be.
+    #[error("padding or QE authentication data is longer than a quote can be")]
+    TooLong,
     /// A TDREPORT that this platform's CPU did not make.
     #[error(transparent)]
     ForgedReport(#[from] ForgedReport),
@@ -43,6 +46,9 @@ pub enum MintError {
         /// What it was to break.
         asked: Broken,
     },
+    /// The fault changes nothing here.
+    #[error("fault `{0}` changes nothing here: it is so already")]
+    NoEffect(Fault),
     /// The fault needs a quote of another kind.
     #[error("fault `{fault}` needs {needs}")]
     NeedsOtherQuote {

@@ -13,7 +13,7 @@ use std::fmt;
 use std::str::FromStr;
 
 /// One thing that can be wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Fault {
     /// Of the chain of the PCK CRL's issuer.
     PckCrlIssuerChain(ChainFault),
@@ -82,7 +82,7 @@ pub enum Fault {
 }
 
 /// What can be wrong with a chain: with its leaf, where nothing else is said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs, reason = "`about` says what each does")]
 pub enum ChainFault {
     Malformed,
@@ -100,7 +100,7 @@ pub enum ChainFault {
 }
 
 /// What can be wrong with a CRL.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs, reason = "`about` says what each does")]
 pub enum CrlFault {
     Malformed,
@@ -114,7 +114,7 @@ pub enum CrlFault {
 }
 
 /// What can be wrong with a signed document.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs, reason = "`about` says what each does")]
 pub enum DocumentFault {
     Signature,
@@ -300,7 +300,14 @@ impl Fault {
             Self::CurrentPlatformTcb => "tcb.current-platform-not-supported",
             Self::CurrentTdxModuleTcb => "tcb.current-tdx-module-not-supported",
             // Named by their subject above.
-            _ => "",
+            Self::PckCrlIssuerChain(_)
+            | Self::RootCaCrl(_)
+            | Self::PckCrl(_)
+            | Self::TcbInfoIssuerChain(_)
+            | Self::TcbInfo(_)
+            | Self::QeIdentityIssuerChain(_)
+            | Self::QeIdentity(_)
+            | Self::PckChain(_) => "",
         }
     }
 
@@ -328,7 +335,19 @@ impl Fault {
             | Self::QeTcb
             | Self::CurrentPlatformTcb
             | Self::CurrentTdxModuleTcb => Broken::Quote,
-            _ => Broken::Collateral,
+            Self::PckCrlIssuerChain(_)
+            | Self::RootCaCrl(_)
+            | Self::PckCrl(_)
+            | Self::TcbInfoIssuerChain(_)
+            | Self::TcbInfo(_)
+            | Self::QeIdentityIssuerChain(_)
+            | Self::QeIdentity(_)
+            | Self::PckCrlOfOtherCa
+            | Self::TcbInfoOfOtherTee
+            | Self::Fmspc
+            | Self::PceId
+            | Self::QeIdentityOfOtherEnclave
+            | Self::TdxModuleStatus => Broken::Collateral,
         }
     }
 }

@@ -52,12 +52,17 @@ pub enum FolderError {
     },
     /// The root certificate is not that of the description.
     #[error(
-        "{0}: is not the root certificate of {PLATFORM} beside it: its seed or root_ca window was edited, or the file was not written whole"
+        "{0}: is not the root certificate of {PLATFORM} beside it: its seed, root_ca window or root_ca_crl_url was edited, or the file was not written whole"
     )]
     OtherRoot(PathBuf),
     /// Its root certificate cannot be minted.
-    #[error(transparent)]
-    Mint(#[from] MintError),
+    #[error("{path}: its root certificate {fault}", path = path.display())]
+    Root {
+        /// The description.
+        path: PathBuf,
+        /// What is wrong.
+        fault: MintError,
+    },
 }
 
 /// Writes a platform into a new folder: first under a temporary name beside it, then renamed.
@@ -69,15 +74,16 @@ pub fn create(folder: &Path, platform: &Platform) -> Result<(), FolderError> {
         return Err(FolderError::Exists(folder.into()));
     }
     let text = platform.to_toml().map_err(|fault| at(&folder.join(PLATFORM), fault))?;
-    let root = root_pem(platform)?;
+    let root = root_of(folder, platform)?;
     let draft = beside(folder);
     let io = |fault| FolderError::Io { path: folder.into(), fault };
-    let written = fs::create_dir(&draft)
-        .and_then(|()| fs::write(draft.join(PLATFORM), text))
+    // Fails on a folder that is there already, which is then somebody else's and stays.
+    fs::create_dir(&draft).map_err(io)?;
+    let written = fs::write(draft.join(PLATFORM), text)
         .and_then(|()| fs::write(draft.join(ROOT), root))
         .and_then(|()| fs::rename(&draft, folder));
     written.map_err(|fault| {
-        // Whatever of it came to be; there is nothing to say if there is nothing.
+        // What came of it; there is nothing more to say if that fails too.
         let _ = fs::remove_dir_all(&draft);
         io(fault)
     })
@@ -91,7 +97,7 @@ pub fn open(folder: &Path) -> Result<Platform, FolderError> {
     let path = folder.join(PLATFORM);
     let text = read(folder, PLATFORM)?;
     let platform = Platform::from_toml(&text).map_err(|fault| at(&path, fault))?;
-    if read(folder, ROOT)? != root_pem(&platform)? {
+    if read(folder, ROOT)? != root_of(folder, &platform)? {
         return Err(FolderError::OtherRoot(folder.join(ROOT)));
     }
     Ok(platform)
@@ -103,6 +109,10 @@ pub fn open(folder: &Path) -> Result<Platform, FolderError> {
 /// When it cannot be encoded.
 pub fn root_pem(platform: &Platform) -> Result<String, MintError> {
     Ok(pem(&platform.root_ca().der()?))
+}
+
+fn root_of(folder: &Path, platform: &Platform) -> Result<String, FolderError> {
+    root_pem(platform).map_err(|fault| FolderError::Root { path: folder.join(PLATFORM), fault })
 }
 
 fn at(path: &Path, fault: PlatformError) -> FolderError {

@@ -3,6 +3,7 @@
 //! A [`Platform`] is a plain value, the same as its `platform.toml`. Everything is minted from it and a time, and from
 //! nothing else.
 
+mod check;
 mod defaults;
 mod description;
 mod names;
@@ -80,13 +81,14 @@ impl Platform {
     /// When it is not TOML, of another form, or something in it is unknown or cannot be.
     pub fn from_toml(text: &str) -> Result<Self, PlatformError> {
         let table: toml::Table =
-            text.parse().map_err(|fault: toml::de::Error| toml_error(&fault))?;
+            text.parse().map_err(|fault: toml::de::Error| toml_error(text, &fault))?;
         // Before anything else: another form has other keys, whose names would only confuse.
         match table.get("form").and_then(toml::Value::as_integer) {
             Some(found) if found != i64::from(FORM) => return Err(PlatformError::Form { found }),
+            // A form that is missing or no number is told below.
             _ => {}
         }
-        let platform: Self = toml::from_str(text).map_err(|fault| toml_error(&fault))?;
+        let platform: Self = toml::from_str(text).map_err(|fault| toml_error(text, &fault))?;
         platform.checked()
     }
 
@@ -109,34 +111,14 @@ impl Platform {
                 .find(|set| set.tcb_evaluation_data_number == number),
         }
     }
-
-    /// Refuses what types alone let pass.
-    fn checked(self) -> Result<Self, PlatformError> {
-        let impossible = |text: String| Err(PlatformError::Impossible(text));
-        for (name, set) in [("standard", &self.standard), ("early", &self.early)] {
-            if set.tcb_level.is_empty() || set.td_qe.is_empty() || set.qe.is_empty() {
-                return impossible(format!("`{name}` needs a tcb_level, a td_qe and a qe level"));
-            }
-        }
-        if let Some(event) = self.td.event.iter().find(|event| event.rtmr > 3) {
-            return impossible(format!(
-                "an event extends RTMR{}, and there are 0 to 3",
-                event.rtmr
-            ));
-        }
-        let windows = &self.pki.windows;
-        let certificates =
-            [windows.root_ca, windows.pck_ca, windows.tcb_signing, windows.pck].into_iter();
-        if let Some(window) = certificates.clone().find(|window| window.from > window.to) {
-            return impossible(format!(
-                "a window ends at {} before it begins at {}",
-                window.to, window.from
-            ));
-        }
-        Ok(self)
-    }
 }
 
-fn toml_error(fault: &toml::de::Error) -> PlatformError {
-    PlatformError::Toml(fault.to_string().trim_end().to_owned())
+/// One line: where, and what.
+fn toml_error(text: &str, fault: &toml::de::Error) -> PlatformError {
+    let line = fault.span().and_then(|span| text.get(..span.start));
+    let line = line.map(|before| before.matches('\n').count().saturating_add(1));
+    let place = line.map(|line| format!("line {line}: ")).unwrap_or_default();
+    // A list of what was expected may stand on lines of its own.
+    let message: Vec<&str> = fault.message().lines().map(str::trim).collect();
+    PlatformError::Toml(format!("{place}{}", message.join(", ")))
 }

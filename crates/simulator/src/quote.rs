@@ -18,9 +18,10 @@ use tdattest_wire::bytes::{
     Reserved32, Reserved60, Reserved96, TeeTcbSvn,
 };
 use tdattest_wire::enclave_report::EnclaveReport;
+use tdattest_wire::limits;
 use tdattest_wire::quote::{
-    Body, BodyType, Header, SignatureData, TdReport10, TdReport15, TdReport15Ex, TeeType, write,
-    write_signed_part,
+    Body, BodyType, CertificationDataType, Header, SignatureData, TdReport10, TdReport15,
+    TdReport15Ex, write, write_signed_part,
 };
 use tdattest_wire::td_report::TdReport;
 use tdattest_wire::time::UnixTime;
@@ -28,8 +29,9 @@ use tdattest_wire::time::UnixTime;
 use certification::Minted;
 
 use crate::error::MintError;
-use crate::pki::Key;
+use crate::pki::{Key, Party};
 use crate::platform::Platform;
+use crate::td::VALID_WITH_SVN2;
 
 /// A quote to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,6 +58,8 @@ pub struct QuoteDraft {
     pub(crate) at: UnixTime,
     /// Who is nobody: signs where a signature is to be wrong.
     pub(crate) stranger: Key,
+    /// What a QE writes that has no PCK chain.
+    pub(crate) encrypted_ppid: CertificationDraft,
 }
 
 impl QuoteDraft {
@@ -71,7 +75,10 @@ impl QuoteDraft {
     ) -> Result<Self, MintError> {
         match format.body {
             BodyType::Sgx => Ok(Self::of_enclave(platform, format, report_data, at)),
-            _ => Self::of_td_as(platform, format, &platform.launch_td().report(report_data), at),
+            _ => {
+                let report = platform.launch_td().report(report_data);
+                Ok(Self::of_td_as(platform, format, &report, at))
+            }
         }
     }
 
@@ -80,17 +87,13 @@ impl QuoteDraft {
     /// # Errors
     /// When the report is forged, or of a kind that it has no quote for.
     pub fn of_td(platform: &Platform, report: &TdReport, at: UnixTime) -> Result<Self, MintError> {
-        Self::of_td_as(platform, Format::of_report(report)?, report, at)
+        // First of all: what a forged report says decides nothing.
+        platform.verify_report(report)?;
+        Ok(Self::of_td_as(platform, Format::of_report(report)?, report, at))
     }
 
-    fn of_td_as(
-        platform: &Platform,
-        format: Format,
-        report: &TdReport,
-        at: UnixTime,
-    ) -> Result<Self, MintError> {
-        platform.verify_report(report)?;
-        Ok(Self::of_body(platform, format, td_body(platform, format.body, report), at))
+    fn of_td_as(platform: &Platform, format: Format, report: &TdReport, at: UnixTime) -> Self {
+        Self::of_body(platform, format, td_body(platform, format.body, report), at)
     }
 
     fn of_enclave(
@@ -119,10 +122,7 @@ impl QuoteDraft {
 
     fn of_body(platform: &Platform, format: Format, body: Body, at: UnixTime) -> Self {
         let tee = format.tee();
-        let attestation_signer = platform.key(match tee {
-            TeeType::Sgx => "attestation key of the QE",
-            TeeType::Tdx => "attestation key of the TD QE",
-        });
+        let attestation_signer = platform.key(Party::AttestationKey(tee));
         let mut draft = Self {
             header: quoting_enclave::header(platform, format),
             body,
@@ -135,7 +135,8 @@ impl QuoteDraft {
             certification: CertificationDraft::PckChain { chain: platform.pck_chain(), nul: true },
             padding: 0,
             at,
-            stranger: platform.key("a stranger"),
+            stranger: platform.key(Party::Stranger),
+            encrypted_ppid: CertificationDraft::ppid(platform, CertificationDataType::PpidRsa3072),
         };
         draft.bind_attestation_key();
         draft
@@ -163,8 +164,11 @@ impl QuoteDraft {
     /// Signs everything.
     ///
     /// # Errors
-    /// When a certificate cannot be encoded.
+    /// When a certificate cannot be encoded, or padding or authentication data is longer than a quote can be.
     pub fn mint(&self) -> Result<Vec<u8>, MintError> {
+        if self.padding > limits::QUOTE_BYTES || self.qe_auth_data.len() > usize::from(u16::MAX) {
+            return Err(MintError::TooLong);
+        }
         let mut quote = self.attestation()?.sign(&self.header, &self.body);
         quote.resize(quote.len().saturating_add(self.padding), 0);
         Ok(quote)
@@ -214,7 +218,8 @@ impl Attestation {
     }
 }
 
-/// What the TD quoting enclave takes from a TDREPORT into a body.
+/// What the TD quoting enclave takes from a TDREPORT into a body. Intel's leaves MRSIGNERSEAM and SEAMATTRIBUTES zero,
+/// which they are in production; here they are taken as well, so that a module of somebody else can be seen.
 fn td_body(platform: &Platform, kind: BodyType, report: &TdReport) -> Body {
     let (tcb, td) = (&report.tee_tcb_info, &report.td_info);
     let td10 = TdReport10 {
@@ -237,9 +242,11 @@ fn td_body(platform: &Platform, kind: BodyType, report: &TdReport) -> Body {
     if kind == BodyType::Td10 {
         return Body::Td10(td10);
     }
+    let valid = u64::from_le_bytes(tcb.valid.0);
     let td15 = TdReport15 {
         base: td10,
-        tee_tcb_svn_2: tcb.tee_tcb_svn_2,
+        // A module that knows of no update is now what it was at launch.
+        tee_tcb_svn_2: if valid == VALID_WITH_SVN2 { tcb.tee_tcb_svn_2 } else { tcb.tee_tcb_svn },
         mr_service_td: td.service_td_hash,
     };
     if kind == BodyType::Td15 {

@@ -18,8 +18,10 @@ pub struct TrustDomain<'p> {
     event_log: Vec<u8>,
 }
 
-/// TEE_TCB_INFO's VALID: every field of TDX 1.0, and TEE_TCB_SVN2.
-const VALID_WITH_SVN2: u64 = 0x0003_01ff;
+/// TEE_TCB_INFO's VALID: every field of TDX 1.0.
+pub(crate) const VALID_1_0: u64 = 0x1ff;
+/// The same with TEE_TCB_SVN2.
+pub(crate) const VALID_WITH_SVN2: u64 = 0x0003_01ff;
 
 impl Platform {
     /// Launches the TD: every event of its description is measured.
@@ -48,10 +50,11 @@ impl TrustDomain<'_> {
         &self.event_log
     }
 
-    /// Measures an event: logs it and extends its register. An event for a register that does not exist is dropped.
-    pub fn measure(&mut self, event: &Event) {
+    /// Measures an event: logs it and extends its register. Says whether there is one.
+    pub fn measure(&mut self, event: &Event) -> bool {
         let digest = Measurement(Sha384::digest(&event.data).into());
-        if self.extend_rtmr(event.rtmr, &digest) {
+        let extended = self.extend_rtmr(event.rtmr, &digest);
+        if extended {
             LoggedEvent {
                 // 0 stands for MRTD.
                 register: u32::from(event.rtmr).saturating_add(1),
@@ -61,6 +64,7 @@ impl TrustDomain<'_> {
             }
             .write(&mut self.event_log);
         }
+        extended
     }
 
     /// TDG.MR.RTMR.EXTEND: the register becomes the SHA-384 of itself and the digest. Says whether there is one.
@@ -102,13 +106,14 @@ impl TrustDomain<'_> {
 
     fn tee_tcb_info(&self) -> TeeTcbInfo {
         let module = &self.platform.tdx_module;
+        let valid = if module.tee_tcb_svn_2.is_some() { VALID_WITH_SVN2 } else { VALID_1_0 };
         TeeTcbInfo {
-            valid: ValidBitmap(VALID_WITH_SVN2.to_le_bytes()),
+            valid: ValidBitmap(valid.to_le_bytes()),
             tee_tcb_svn: TeeTcbSvn(module.tee_tcb_svn),
             mr_seam: module.mr_seam,
             mr_signer_seam: module.mr_signer_seam,
             seam_attributes: module.seam_attributes,
-            tee_tcb_svn_2: TeeTcbSvn(module.tee_tcb_svn_now),
+            tee_tcb_svn_2: TeeTcbSvn(module.tee_tcb_svn_2.unwrap_or_default()),
             reserved: Reserved95::default(),
         }
     }
@@ -117,8 +122,14 @@ impl TrustDomain<'_> {
         let td = &self.platform.td;
         let [rtmr_0, rtmr_1, rtmr_2, rtmr_3] = self.rtmrs;
         // Bit 0: SERVTD_HASH, bit 8: TD_ID, bit 9: VMID; in a version 3 report alone.
+        let set = |bit: u8, valid: bool| if valid { bit } else { 0 };
         let valid = match self.report_version() {
-            3 => [1, 3, 0, 0],
+            3 => [
+                set(1, !td.service_td_hash.is_zero()),
+                set(1, !td.td_id.is_zero()) | set(2, td.vm_id != 0),
+                0,
+                0,
+            ],
             _ => [0; 4],
         };
         TdInfo {

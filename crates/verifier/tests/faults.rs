@@ -8,7 +8,7 @@ mod case;
 use std::collections::BTreeSet;
 use std::io::{self, Write as _};
 
-use tdattest_simulator::{Fault, Format};
+use tdattest_simulator::{Fault, Format, Platform, Seed};
 use tdattest_verifier::VerifyError;
 
 use case::{Case, broken, platform};
@@ -30,13 +30,39 @@ fn every_format_is_accepted_without_a_fault() {
 fn every_fault_gives_exactly_its_code_in_every_format() {
     for fault in Fault::all() {
         let cases = broken(fault);
-        assert!(!cases.is_empty(), "{fault} fits no format");
+        assert_eq!(cases.len(), formats_of(fault), "{fault}");
         for (format, case) in cases {
             let refused = case.verify().map(|_| ()).expect_err(&format!("{fault} in a {format}"));
             assert_eq!(refused.error().code(), fault.name(), "{format}: {refused}");
             assert_eq!(refused.others(), [], "{fault} breaks more than one thing in a {format}");
             assert_eq!(refused.error().qvl_status(), fault.intel_status(), "{fault}");
         }
+    }
+}
+
+/// All seven, the four of TDX, or the two of TDX 1.5.
+fn formats_of(fault: Fault) -> usize {
+    match fault {
+        Fault::CurrentPlatformTcb | Fault::CurrentTdxModuleTcb => 2,
+        Fault::TdxModuleUnknown
+        | Fault::TdxModuleSigner
+        | Fault::TdxModuleAttributes
+        | Fault::TdxModuleTcb
+        | Fault::TdxModuleStatus => 4,
+        _ => 7,
+    }
+}
+
+/// Everything in order, and under a root of the right name that is not the one trusted.
+#[test]
+fn another_world_under_another_root_is_untrusted() {
+    let other = Platform::new(Seed::of("another world"));
+    for format in Format::ALL {
+        let mut case = Case::new(&other, format);
+        assert!(case.verify().is_ok(), "{format}");
+        case.platform = platform();
+        let refused = case.verify().unwrap_err();
+        assert_eq!(refused.error().code(), "pck-crl-issuer-chain.untrusted", "{format}");
     }
 }
 

@@ -107,7 +107,8 @@ pub fn write_header(log: &mut Vec<u8>) {
     48_u16.write(&mut event);
     // No vendor information.
     event.push(0);
-    0_u32.write(log);
+    // As firmware for TDs writes it; the register of an event that measures nothing means nothing.
+    1_u32.write(log);
     EV_NO_ACTION.write(log);
     log.extend_from_slice(&[0; 20]);
     write_data(&event, log);

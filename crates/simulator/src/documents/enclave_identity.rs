@@ -45,6 +45,10 @@ pub struct EnclaveIdentityDraft {
 const ATTRIBUTES: SgxAttributes =
     SgxAttributes([0x11, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
 
+/// INIT.
+const QVE_ATTRIBUTES: SgxAttributes =
+    SgxAttributes([1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+
 /// All flags but MODE64BIT; nothing of XFRM.
 const ATTRIBUTES_MASK: SgxAttributes =
     SgxAttributes([0xfb, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0, 0]);
@@ -61,7 +65,11 @@ impl EnclaveIdentityDraft {
 
     /// The identity of the quote verification enclave, which has the levels of the QE here.
     pub fn of_qve(platform: &Platform, set: &EvaluationSet, at: UnixTime) -> Self {
-        Self::new(platform, EnclaveId::Qve, TeeType::Sgx, &set.qe, set, at)
+        Self {
+            attributes: QVE_ATTRIBUTES,
+            isv_prod_id: 2,
+            ..Self::new(platform, EnclaveId::Qve, TeeType::Sgx, &set.qe, set, at)
+        }
     }
 
     fn new(

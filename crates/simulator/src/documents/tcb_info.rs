@@ -1,8 +1,8 @@
 //! TCB info, versions 2 and 3.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use tdattest_wire::attributes::SeamAttributes;
 use tdattest_wire::bytes::{Fmspc, Measurement, PceId};
 use tdattest_wire::quote::TeeType;
@@ -162,7 +162,7 @@ impl<'d> From<&'d ModuleIdentity> for JsonModule<'d> {
             mrsigner: module.mr_signer,
             attributes: module.attributes,
             attributes_mask: SeamAttributes([0xff; 8]),
-            tcb_levels: Some(isv_levels(&module.level)),
+            tcb_levels: Some(isv_levels(&module.tcb_level)),
         }
     }
 }
@@ -180,7 +180,7 @@ struct JsonLevel<'d> {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum JsonTcb {
-    Version2(BTreeMap<String, u16>),
+    Version2(#[serde(serialize_with = "as_map")] Vec<(String, u16)>),
     Version3 {
         sgxtcbcomponents: Vec<JsonComponent>,
         pcesvn: u16,
@@ -233,9 +233,14 @@ fn components(svns: &[u8; 16], names: &Names) -> Vec<JsonComponent> {
 }
 
 /// `sgxtcbcomp01svn` to `16svn`, and `pcesvn`.
-fn version_2(level: &PlatformLevel) -> BTreeMap<String, u16> {
+fn version_2(level: &PlatformLevel) -> Vec<(String, u16)> {
     let component =
         |(number, svn): (u8, &u8)| (format!("sgxtcbcomp{number:02}svn"), u16::from(*svn));
     let pce = ("pcesvn".to_owned(), level.pce_svn);
     (1..).zip(&level.sgx).map(component).chain([pce]).collect()
+}
+
+/// An object whose members stand in the order of the list.
+fn as_map<S: Serializer>(members: &[(String, u16)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(members.iter().map(|(name, value)| (name, value)))
 }

@@ -1,6 +1,8 @@
 //! What is known about each fault: what it does, which document speaks of it, what Intel's library says to it.
 //!
-//! Source of the statuses: Intel QVL, `QuoteVerification.h` and the verifiers that answer them.
+//! Source of the statuses: Intel QVL, `QuoteVerification.h` and the verifiers that answer them. A status is the one of
+//! the check that looks for this very fault. Intel's library may stop at another one before: it tests CRLs of a TCB
+//! signing chain before its root, and looks at no key identifiers at all.
 
 use super::{ChainFault, CrlFault, DocumentFault, Fault};
 
@@ -8,11 +10,21 @@ impl Fault {
     /// What is wrong, in one line.
     pub fn about(self) -> String {
         match self {
-            Self::PckCrlIssuerChain(fault) => chain(fault, "PCK CA certificate"),
-            Self::TcbInfoIssuerChain(fault) | Self::QeIdentityIssuerChain(fault) => {
-                chain(fault, "TCB signing certificate")
+            Self::PckCrlIssuerChain(fault) => {
+                format!("PCK CRL issuer chain: {}", chain(fault, "PCK CA certificate", true))
             }
-            Self::PckChain(fault) => chain(fault, "PCK certificate"),
+            Self::TcbInfoIssuerChain(fault) => {
+                format!("TCB info issuer chain: {}", chain(fault, "TCB signing certificate", false))
+            }
+            Self::QeIdentityIssuerChain(fault) => {
+                format!(
+                    "QE identity issuer chain: {}",
+                    chain(fault, "TCB signing certificate", false)
+                )
+            }
+            Self::PckChain(fault) => {
+                format!("PCK chain: {}", chain(fault, "PCK certificate", false))
+            }
             Self::RootCaCrl(fault) => crl(fault, "root CA"),
             Self::PckCrl(fault) => crl(fault, "PCK CA"),
             Self::TcbInfo(fault) => document(fault, "TCB info"),
@@ -34,20 +46,29 @@ impl Fault {
             Self::TdxModuleAttributes => "SEAMATTRIBUTES is not zero",
             Self::QeReportSignature => "the QE report is signed by a stranger, not by the PCK",
             Self::AttestationKeyBinding => "the QE report does not commit to the attestation key",
-            Self::QeIdentityOfOtherEnclave => "the QE identity is that of the other TEE's QE",
+            Self::QeIdentityOfOtherEnclave => {
+                "the QE identity says that it is of the other TEE's QE"
+            }
             Self::QeMiscSelect => "the QE's MISCSELECT is not its identity's",
             Self::QeAttributes => "the QE runs in debug mode",
             Self::QeMrSigner => "the QE is signed by somebody else than Intel",
             Self::QeIsvProdId => "the QE is another product of Intel's",
             Self::AttestationKey => "the attestation key is no point on P-256",
             Self::QuoteSignature => "the quote is signed by a stranger, not by the attestation key",
-            Self::PlatformTcb => "the PCK certificate's SVNs are below every TCB level",
+            Self::PlatformTcb => "the PCK certificate's component SVNs are below every TCB level",
             Self::TdxModuleTcb => "the TDX module's SVN is below every level of its identity",
             Self::TdxModuleStatus => "the TDX module's levels say ConfigurationNeeded",
             Self::QeTcb => "the QE's SVN is below every level of its identity",
             Self::CurrentPlatformTcb => "TEE_TCB_SVN2 is below every TCB level",
             Self::CurrentTdxModuleTcb => "the module of TEE_TCB_SVN2 is below every level",
-            _ => "",
+            Self::PckCrlIssuerChain(_)
+            | Self::RootCaCrl(_)
+            | Self::PckCrl(_)
+            | Self::TcbInfoIssuerChain(_)
+            | Self::TcbInfo(_)
+            | Self::QeIdentityIssuerChain(_)
+            | Self::QeIdentity(_)
+            | Self::PckChain(_) => "",
         }
     }
 
@@ -132,15 +153,15 @@ impl Fault {
     }
 }
 
-fn chain(fault: ChainFault, leaf: &str) -> String {
+fn chain(fault: ChainFault, leaf: &str, is_ca: bool) -> String {
     match fault {
-        ChainFault::Malformed => "the chain's text breaks off within its first certificate".into(),
-        ChainFault::Length => "the chain ends before its root".into(),
+        ChainFault::Malformed => "its text breaks off within the first certificate".into(),
+        ChainFault::Length => "it ends before its root".into(),
         ChainFault::Issuer => format!("the {leaf} names an issuer that is not in the chain"),
-        ChainFault::Untrusted => "the chain's root has the right name and a stranger's key".into(),
-        ChainFault::Role => format!("the {leaf} has the common name of another role"),
+        ChainFault::Untrusted => "its root has the right name and a stranger's key".into(),
+        ChainFault::Role => format!("the {leaf} has a common name without its role"),
         ChainFault::Algorithm => format!("the {leaf} is signed with SHA-384"),
-        ChainFault::Extension if leaf == "PCK CA certificate" => {
+        ChainFault::Extension if is_ca => {
             format!("the {leaf} has no CRL distribution point")
         }
         ChainFault::Extension => format!("the {leaf} claims to be a CA"),
@@ -168,7 +189,7 @@ fn crl(fault: CrlFault, ca: &str) -> String {
 fn document(fault: DocumentFault, name: &str) -> String {
     match fault {
         DocumentFault::Signature => format!("the {name} is signed by a stranger"),
-        DocumentFault::Malformed => format!("the {name} is of a version that nobody knows"),
+        DocumentFault::Malformed => format!("the {name} has no TCB level"),
         DocumentFault::NotYetIssued => format!("the {name} is of tomorrow"),
         DocumentFault::Expired => format!("the {name} was to be renewed yesterday"),
     }

@@ -4,7 +4,7 @@ use tdattest_wire::certificate::oid;
 use tdattest_wire::time::UnixTime;
 
 use super::ChainFault;
-use crate::pki::{Algorithm, ChainDraft, Extension, Key, PCK, TCB_SIGNING};
+use crate::pki::{Algorithm, ChainDraft, Extension, Key};
 use crate::time::{DAY, earlier};
 
 /// What breaking a chain takes besides the chain.
@@ -34,15 +34,10 @@ pub(super) fn break_chain(chain: &mut ChainDraft, fault: ChainFault, context: &C
 fn break_leaf(chain: &mut ChainDraft, fault: ChainFault, context: &Context<'_>) {
     let Some(leaf) = chain.leaf() else { return };
     match fault {
-        ChainFault::Issuer => leaf.issuer = "Intel SGX Root CA of elsewhere".into(),
-        ChainFault::Role => {
-            leaf.subject = match leaf.subject.as_str() {
-                TCB_SIGNING => PCK.into(),
-                _ => TCB_SIGNING.into(),
-            };
-        }
+        ChainFault::Issuer => leaf.issuer = NOBODY.into(),
+        ChainFault::Role => leaf.subject = NOBODY.into(),
         ChainFault::Algorithm => leaf.algorithm = Algorithm::EcdsaWithSha384,
-        ChainFault::Extension if leaf.subject.ends_with("CA") => {
+        ChainFault::Extension if leaf.is_ca() => {
             leaf.extensions.remove(oid::CRL_DISTRIBUTION_POINTS);
         }
         ChainFault::Extension => {
@@ -59,6 +54,9 @@ fn break_leaf(chain: &mut ChainDraft, fault: ChainFault, context: &Context<'_>) 
         ChainFault::Malformed | ChainFault::Length | ChainFault::Untrusted => {}
     }
 }
+
+/// The common name of somebody without a role.
+pub(super) const NOBODY: &str = "Intel SGX Nobody";
 
 /// Bytes of a chain's text that end within its first certificate.
 const IN_THE_LEAF: usize = 400;

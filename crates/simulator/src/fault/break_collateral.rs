@@ -1,5 +1,6 @@
 //! Breaks collateral in one thing.
 
+use tdattest_wire::qe_identity::EnclaveId;
 use tdattest_wire::quote::TeeType;
 use tdattest_wire::tcb_status::TcbStatus;
 use tdattest_wire::time::UnixTime;
@@ -9,11 +10,8 @@ use super::break_crl::break_crl;
 use super::{Broken, ChainFault, DocumentFault, Fault};
 use crate::collateral::CollateralDraft;
 use crate::error::MintError;
-use crate::pki::Key;
+use crate::pki::{Extension, Key};
 use crate::time::{DAY, earlier};
-
-/// A version that no document has.
-const UNKNOWN_VERSION: u8 = 9;
 
 impl CollateralDraft {
     /// Breaks one thing.
@@ -24,12 +22,14 @@ impl CollateralDraft {
         if fault.breaks() != Broken::Collateral {
             return Err(MintError::OtherArtefact { fault, asked: Broken::Collateral });
         }
+        let before = self.clone();
         let stranger = self.others.stranger.clone();
         let context = Context { at: self.at, stranger: &stranger };
         match fault {
             Fault::PckCrlIssuerChain(fault) => {
                 break_chain(&mut self.pck_crl_issuer_chain, fault, &context);
                 self.revoke_reissued(fault);
+                self.follow_issuer(fault, &stranger);
             }
             Fault::TcbInfoIssuerChain(fault) => {
                 break_chain(&mut self.tcb_info_issuer_chain, fault, &context);
@@ -46,7 +46,7 @@ impl CollateralDraft {
             Fault::QeIdentity(fault) => self.break_qe_identity(fault, &stranger),
             other => self.break_content(other)?,
         }
-        Ok(())
+        if *self == before { Err(MintError::NoEffect(fault)) } else { Ok(()) }
     }
 
     /// The root CA revokes the reissued certificate, and only that.
@@ -56,13 +56,32 @@ impl CollateralDraft {
         }
     }
 
+    /// The CRLs are by the very issuers that the chain has: a stranger's, or one of another name, and in order otherwise.
+    fn follow_issuer(&mut self, fault: ChainFault, stranger: &Key) {
+        match fault {
+            ChainFault::Untrusted => {
+                self.root_ca_crl.signer = stranger.clone();
+                let id = Extension::AuthorityKeyId(stranger.identifier());
+                self.root_ca_crl.extensions.set(id);
+            }
+            ChainFault::Role => {
+                if let Some(leaf) = self.pck_crl_issuer_chain.leaf() {
+                    self.pck_crl.issuer = leaf.subject.clone();
+                }
+            }
+            _ => {}
+        }
+    }
+
     fn break_tcb_info(&mut self, fault: DocumentFault, stranger: &Key) {
         let (at, document) = (self.at, &mut self.tcb_info);
         match fault {
             DocumentFault::Signature => document.signer = stranger.clone(),
-            DocumentFault::Malformed => document.content.version = UNKNOWN_VERSION,
+            DocumentFault::Malformed => document.content.tcb_levels.clear(),
             DocumentFault::NotYetIssued => document.content.issue_date = tomorrow(at),
-            DocumentFault::Expired => document.content.next_update = earlier(at, DAY),
+            DocumentFault::Expired => {
+                (document.content.issue_date, document.content.next_update) = past(at);
+            }
         }
     }
 
@@ -70,9 +89,11 @@ impl CollateralDraft {
         let (at, document) = (self.at, &mut self.qe_identity);
         match fault {
             DocumentFault::Signature => document.signer = stranger.clone(),
-            DocumentFault::Malformed => document.content.version = UNKNOWN_VERSION,
+            DocumentFault::Malformed => document.content.tcb_levels.clear(),
             DocumentFault::NotYetIssued => document.content.issue_date = tomorrow(at),
-            DocumentFault::Expired => document.content.next_update = earlier(at, DAY),
+            DocumentFault::Expired => {
+                (document.content.issue_date, document.content.next_update) = past(at);
+            }
         }
     }
 
@@ -90,14 +111,16 @@ impl CollateralDraft {
             Fault::Fmspc => flip_last(&mut tcb_info.fmspc.0),
             Fault::PceId => flip_last(&mut tcb_info.pce_id.0),
             Fault::QeIdentityOfOtherEnclave => {
-                self.qe_identity.content = self.others.qe_identity.clone();
+                let id = &mut self.qe_identity.content.id;
+                *id = if *id == EnclaveId::Qe { EnclaveId::TdQe } else { EnclaveId::Qe };
             }
             Fault::TdxModuleStatus => {
                 if tcb_info.tee != TeeType::Tdx {
                     let needs = "the collateral of a TDX quote";
                     return Err(MintError::NeedsOtherQuote { fault, needs });
                 }
-                let levels = tcb_info.tdx_modules.iter_mut().flat_map(|module| &mut module.level);
+                let levels =
+                    tcb_info.tdx_modules.iter_mut().flat_map(|module| &mut module.tcb_level);
                 levels.for_each(|level| level.status = TcbStatus::ConfigurationNeeded);
             }
             // The others break a quote, and were turned away.
@@ -111,6 +134,12 @@ impl CollateralDraft {
 
 fn tomorrow(at: UnixTime) -> UnixTime {
     at.saturating_add(DAY)
+}
+
+/// A window that ended yesterday.
+pub(super) fn past(at: UnixTime) -> (UnixTime, UnixTime) {
+    const DAYS: u64 = 31;
+    (earlier(at, DAYS * DAY), earlier(at, DAY))
 }
 
 fn flip_last(bytes: &mut [u8]) {

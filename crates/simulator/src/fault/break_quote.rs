@@ -1,9 +1,7 @@
 //! Breaks a quote in one thing.
 
-use tdattest_wire::bytes::CpuSvn;
 use tdattest_wire::certificate::oid;
-use tdattest_wire::pck::PckTcb;
-use tdattest_wire::quote::{Body, CertificationDataType, TdReport10, TdReport15};
+use tdattest_wire::quote::{Body, TdReport10, TdReport15};
 
 use super::break_chain::{Context, break_chain};
 use super::{Broken, Fault};
@@ -22,6 +20,7 @@ impl QuoteDraft {
         if fault.breaks() != Broken::Quote {
             return Err(MintError::OtherArtefact { fault, asked: Broken::Quote });
         }
+        let before = self.clone();
         match fault {
             Fault::PckChain(_)
             | Fault::PckChainMissing
@@ -36,7 +35,8 @@ impl QuoteDraft {
                 self.break_qe(fault);
                 Ok(())
             }
-        }
+        }?;
+        if *self == before { Err(MintError::NoEffect(fault)) } else { Ok(()) }
     }
 
     fn break_certification(&mut self, fault: Fault) -> Result<(), MintError> {
@@ -55,13 +55,9 @@ impl QuoteDraft {
             Fault::PlatformTcb => {
                 let leaf = chain.leaf();
                 let sgx = leaf.and_then(|leaf| leaf.extensions.sgx_mut()).ok_or(needs_chain)?;
-                sgx.tcb = PckTcb { components: [0; 16], pce_svn: 0, cpu_svn: CpuSvn::default() };
+                sgx.tcb.components = [0; 16];
             }
-            // Nothing in it, but of the type that a QE without a provider library writes.
-            _ => {
-                let kind = CertificationDataType::PpidRsa3072;
-                self.certification = CertificationDraft::Ppid { kind, data: vec![0; 404] };
-            }
+            _ => self.certification = self.encrypted_ppid.clone(),
         }
         Ok(())
     }

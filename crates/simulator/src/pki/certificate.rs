@@ -3,11 +3,10 @@
 use der::asn1::{BitString, ObjectIdentifier, UintRef};
 use der::{Encode, Sequence};
 use tdattest_wire::certificate::oid;
-use x509_cert::name::Name;
 use x509_cert::spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
 use x509_cert::time::Time;
 
-use super::{Extension, Extensions, Key, distinguished_name};
+use super::{Extension, Extensions, Key, Name, distinguished_name};
 use crate::error::MintError;
 use crate::platform::Window;
 use crate::time::x509_time;
@@ -118,6 +117,11 @@ impl CertificateDraft {
     pub fn issued_by(&mut self, signer: &Key) {
         self.extensions.set(Extension::AuthorityKeyId(signer.identifier()));
         self.signer = signer.clone();
+    }
+
+    /// Whether its key may sign certificates.
+    pub(crate) fn is_ca(&self) -> bool {
+        self.extensions.0.contains(&Extension::KeyUsage { ca: true })
     }
 
     /// The same self-signed certificate for another key.

@@ -2,14 +2,13 @@
 
 use der::asn1::UintRef;
 use der::{Encode, Sequence};
-use x509_cert::name::Name;
 use x509_cert::spki::AlgorithmIdentifierOwned;
 use x509_cert::time::Time;
 
 use tdattest_wire::time::UnixTime;
 
 use super::certificate::{Algorithm, seal};
-use super::{CertificateDraft, Extension, Extensions, Key, distinguished_name};
+use super::{CertificateDraft, Extension, Extensions, Key, Name, distinguished_name};
 use crate::error::MintError;
 use crate::platform::Window;
 use crate::time::x509_time;

@@ -25,18 +25,21 @@ impl fmt::Debug for Key {
 impl Key {
     pub(crate) fn derive(seed: &Seed, owner: &str) -> Self {
         // One in 2^32 values is no scalar of the curve: then the next is taken.
-        let candidate = |round: u32| seed.bytes::<32>(&format!("key {round} of {owner}"));
-        let key = (0..).find_map(|round| SigningKey::from_slice(&candidate(round)).ok());
-        match key {
-            Some(key) => Self(key),
-            None => unreachable!("an endless search ends with a result only"),
+        let mut round = 0_u32;
+        loop {
+            let candidate = seed.bytes::<32>(&format!("key {round} of {owner}"));
+            match SigningKey::from_slice(&candidate) {
+                Ok(key) => return Self(key),
+                Err(_) => round = round.wrapping_add(1),
+            }
         }
     }
 
     /// The public key: an uncompressed point of 65 bytes.
     pub fn point(&self) -> [u8; 65] {
+        // The tag of an uncompressed point comes first.
         let mut point = [4; 65];
-        point[1..].copy_from_slice(&self.public().0);
+        point.iter_mut().skip(1).zip(self.public().0).for_each(|(to, from)| *to = from);
         point
     }
 
@@ -44,14 +47,15 @@ impl Key {
     pub fn public(&self) -> EcdsaPublicKey {
         let point = self.0.verifying_key().to_sec1_point(false);
         let mut public = EcdsaPublicKey::default();
-        public.0.copy_from_slice(&point.as_bytes()[1..]);
+        public.0.iter_mut().zip(point.as_bytes().iter().skip(1)).for_each(|(to, from)| *to = *from);
         public
     }
 
     /// The key identifier of its certificates (RFC 7093, section 2, method 1).
     pub fn identifier(&self) -> [u8; 20] {
         let mut identifier = [0; 20];
-        identifier.copy_from_slice(&Sha256::digest(self.point())[..20]);
+        let hash = Sha256::digest(self.point());
+        identifier.iter_mut().zip(hash).for_each(|(to, from)| *to = from);
         identifier
     }
 

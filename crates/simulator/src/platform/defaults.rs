@@ -48,7 +48,7 @@ pub(super) fn platform(seed: Seed) -> Platform {
         hardware: hardware(&seed),
         tdx_module: TdxModule {
             tee_tcb_svn: TDX,
-            tee_tcb_svn_now: TDX,
+            tee_tcb_svn_2: Some(TDX),
             mr_seam: Measurement(seed.bytes("MRSEAM")),
             mr_signer_seam: Measurement::default(),
             seam_attributes: SeamAttributes::default(),
@@ -79,7 +79,7 @@ fn hardware(seed: &Seed) -> Hardware {
         qe_id: PlatformInstanceId(seed.bytes("QE id")),
         ca: PckCa::Platform,
         sgx_type: SgxType::ScalableWithIntegrity,
-        platform_instance_id: Some(PlatformInstanceId(seed.bytes("platform instance id"))),
+        platform_instance_id: PlatformInstanceId(seed.bytes("platform instance id")),
         dynamic_platform: true,
         cached_keys: true,
         smt_enabled: true,
@@ -138,7 +138,7 @@ fn standard() -> EvaluationSet {
     let (recent, old, oldest) = (date("2025-08-13"), date("2024-03-13"), date("2022-11-09"));
     EvaluationSet {
         tcb_evaluation_data_number: 20,
-        tcb_recovery_event_date: date("2026-02-10"),
+        tcb_recovery_event_date: date("2025-08-12"),
         tcb_date: recent,
         tcb_level: vec![
             level(UpToDate, recent, SGX, PCE, TDX),
@@ -156,10 +156,11 @@ fn standard() -> EvaluationSet {
 
 /// A TCB recovery: what was up to date is not any more.
 fn early() -> EvaluationSet {
+    // The day after it became public, as with Intel's.
     let newest = date("2026-08-12");
     let mut set = standard();
     set.tcb_evaluation_data_number = 21;
-    set.tcb_recovery_event_date = newest;
+    set.tcb_recovery_event_date = date("2026-08-11");
     set.tcb_date = newest;
     for level in &mut set.tcb_level {
         if level.status == UpToDate {
@@ -204,7 +205,7 @@ fn module(version: u8, levels: &[(u16, TcbStatus, UnixTime)]) -> ModuleIdentity 
         version,
         mr_signer: Measurement::default(),
         attributes: SeamAttributes::default(),
-        level: isv_levels(levels),
+        tcb_level: isv_levels(levels),
     }
 }
 

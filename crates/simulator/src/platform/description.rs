@@ -30,9 +30,8 @@ pub struct Hardware {
     /// How it protects memory.
     #[serde(with = "names::sgx_type")]
     pub sgx_type: SgxType,
-    /// Its instance id: only on platforms with several packages.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub platform_instance_id: Option<PlatformInstanceId>,
+    /// Its instance id. This and the next three are certified by the Platform CA alone.
+    pub platform_instance_id: PlatformInstanceId,
     /// Packages can be added to it while it runs.
     pub dynamic_platform: bool,
     /// Intel keeps its platform root keys.
@@ -54,6 +53,7 @@ pub struct Hardware {
 impl Hardware {
     /// What the PCK certificate says of this hardware.
     pub fn pck_extension(&self) -> PckExtension {
+        let several_packages = self.ca == PckCa::Platform;
         PckExtension {
             ppid: self.ppid,
             tcb: PckTcb {
@@ -64,8 +64,8 @@ impl Hardware {
             pce_id: self.pce_id,
             fmspc: self.fmspc,
             sgx_type: self.sgx_type,
-            platform_instance_id: self.platform_instance_id,
-            configuration: self.platform_instance_id.map(|_| PckConfiguration {
+            platform_instance_id: several_packages.then_some(self.platform_instance_id),
+            configuration: several_packages.then_some(PckConfiguration {
                 dynamic_platform: Some(self.dynamic_platform),
                 cached_keys: Some(self.cached_keys),
                 smt_enabled: Some(self.smt_enabled),
@@ -80,8 +80,9 @@ impl Hardware {
 pub struct TdxModule {
     /// TEE_TCB_SVN when the TD was launched: minor and major version of the module, the SEAM loader's SVN, others.
     pub tee_tcb_svn: [u8; 16],
-    /// TEE_TCB_SVN2, now: other than the above after a TD-preserving update.
-    pub tee_tcb_svn_now: [u8; 16],
+    /// TEE_TCB_SVN2, now: other than the above after a TD-preserving update. A module of TDX 1.0 has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tee_tcb_svn_2: Option<[u8; 16]>,
     /// MRSEAM.
     pub mr_seam: Measurement,
     /// MRSIGNERSEAM; zero for Intel.

@@ -44,8 +44,10 @@ impl Platform {
         let mut root = Value::try_from(self).map_err(toml_fault)?;
         let target = find(&mut root, key.trim())?;
         *target = parse_value(value.trim(), target);
-        let text = toml::to_string(&root).map_err(toml_fault)?;
-        Self::from_toml(&text).map_err(|fault| bad_value(without_excerpt(fault)))
+        let platform = root
+            .try_into::<Self>()
+            .map_err(|fault| bad_value(PlatformError::Toml(fault.message().to_owned())))?;
+        platform.checked().map_err(bad_value)
     }
 }
 
@@ -84,11 +86,4 @@ fn parse_value(text: &str, old: &Value) -> Value {
         Some(parsed) if parsed.is_str() || !old.is_str() => parsed,
         _ => Value::String(text.into()),
     }
-}
-
-/// The text it complains of is one that nobody wrote: its lines help nobody.
-fn without_excerpt(fault: PlatformError) -> PlatformError {
-    let PlatformError::Toml(text) = fault else { return fault };
-    let message = text.lines().rev().find(|line| !line.trim().is_empty());
-    PlatformError::Toml(message.unwrap_or_default().to_owned())
 }

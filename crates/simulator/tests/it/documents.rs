@@ -51,7 +51,7 @@ fn identities_are_of_the_enclave_that_quotes_for_the_tee() {
     let identities = [
         (EnclaveIdentityDraft::of_qe(&platform, TeeType::Sgx, set, at()), EnclaveId::Qe, 1),
         (EnclaveIdentityDraft::of_qe(&platform, TeeType::Tdx, set, at()), EnclaveId::TdQe, 2),
-        (EnclaveIdentityDraft::of_qve(&platform, set, at()), EnclaveId::Qve, 1),
+        (EnclaveIdentityDraft::of_qve(&platform, set, at()), EnclaveId::Qve, 2),
     ];
     for (content, id, isv_prod_id) in identities {
         let draft = DocumentDraft { content, signer: platform.tcb_signing().key };

@@ -42,6 +42,18 @@ fn nothing_is_overwritten() {
     assert_eq!(fs::read(&folder).unwrap(), b"something of value");
 }
 
+/// The name that a draft would have, taken by somebody: nothing of theirs is touched.
+#[test]
+fn a_folder_in_the_way_of_the_draft_is_left_alone() {
+    let home = temporary();
+    let draft = home.path().join(format!("platform.{}.new", std::process::id()));
+    fs::create_dir(&draft).unwrap();
+    fs::write(draft.join("theirs"), "something of value").unwrap();
+    let refused = folder::create(&home.path().join("platform"), &platform()).unwrap_err();
+    assert!(matches!(refused, FolderError::Io { .. }), "{refused}");
+    assert_eq!(names(&draft), ["theirs"]);
+}
+
 #[test]
 fn where_no_folder_can_be_made_nothing_is_left() {
     let home = temporary();
@@ -81,6 +93,8 @@ fn a_platform_cut_short_of_another_form_or_with_unknown_keys_is_refused() {
     };
     let fault = refusal(&whole[..whole.len() / 2]);
     assert!(matches!(fault, PlatformError::Toml(_)), "{fault}");
+    let text = fault.to_string();
+    assert!(text.starts_with("line ") && !text.contains('\n'), "one line: {text}");
     let fault = refusal(&whole.replace("form = 1", "form = 2"));
     assert_eq!(fault, PlatformError::Form { found: 2 });
     let fault = refusal(&whole.replace("pce_svn = 13", "pce_svn = 13\npce_svm = 12"));

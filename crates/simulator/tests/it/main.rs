@@ -1,6 +1,7 @@
 //! What the simulator mints, read back with the formats crate alone: no verifier has a say here.
 
 mod documents;
+mod faults;
 mod folder;
 mod overrides;
 mod pki;

@@ -47,6 +47,44 @@ fn a_key_that_is_not_there_is_refused_with_those_that_are() {
 }
 
 #[test]
+fn a_list_that_is_empty_can_be_filled() {
+    let mut expected = platform();
+    expected.standard.tcb_level[0].advisory_ids = vec!["SIMULATED-SA-1".into()];
+    let setting = "standard.tcb_level.0.advisory_ids=[\"SIMULATED-SA-1\"]";
+    assert_eq!(platform().with(setting).unwrap(), expected);
+}
+
+#[test]
+fn what_cannot_be_is_refused_by_name() {
+    for (setting, problem) in [
+        ("pki.windows.document_days=0", "document_days is 0"),
+        ("early.tcb_evaluation_data_number=20", "same number, 20"),
+        ("standard.tcb_level=[]", "standard.tcb_level is empty"),
+        ("standard.qe=[]", "standard.qe is empty"),
+        ("standard.td_qe.1.isv_svn=4", "isv_svn 4 twice"),
+        ("standard.td_qe.0.status=ConfigurationNeeded", "which no QE can have"),
+        ("standard.tcb_level.0.status=TDRelaunchAdvised", "which no level can have"),
+        ("standard.tdx_module.1.version=3", "version 3 twice"),
+        ("standard.tdx_module.0.tcb_level=[]", "version 3: tcb_level is empty"),
+        ("pki.windows.pck.to=2017-01-01T00:00:00Z", "before it begins"),
+        ("td.event.0.rtmr=4", "RTMR4"),
+    ] {
+        let refused = platform().with(setting).unwrap_err();
+        assert!(matches!(refused, OverrideError::Value { .. }), "{setting}: {refused}");
+        assert!(refused.to_string().contains(problem), "{setting}: {refused}");
+    }
+    let twin = platform();
+    let mut twin = twin.standard.tcb_level[0].clone();
+    twin.advisory_ids.clear();
+    let level = format!("{:?}", twin.sgx).replace(' ', "");
+    let setting = format!("standard.tcb_level.1.sgx={level}");
+    let changed = platform().with(&setting).unwrap();
+    let setting = format!("standard.tcb_level.1.tdx={:?}", twin.tdx);
+    let refused = changed.with(&setting).unwrap_err();
+    assert!(refused.to_string().contains("same SVNs"), "{refused}");
+}
+
+#[test]
 fn a_value_that_does_not_fit_is_refused() {
     for setting in [
         "hardware.pce_svn=many",

@@ -32,6 +32,29 @@ fn every_certificate_and_crl_says_that_it_is_not_intels() {
 }
 
 #[test]
+fn a_common_name_cannot_add_another_attribute() {
+    for name in ["X,O=Intel Corporation", "X+O=Intel", "X\\", "#04024869", "a;b<c>\"=/"] {
+        let mut draft = platform().root_ca();
+        draft.subject = name.into();
+        let der = draft.der().unwrap();
+        let certificate = Certificate::parse(&der).unwrap();
+        assert_eq!(certificate.subject.common_name(), name);
+        assert!(certificate.subject.to_string().contains("NOT INTEL"));
+    }
+}
+
+#[test]
+fn a_processor_ca_certifies_no_platform_instance() {
+    let mut platform = platform();
+    platform.hardware.ca = PckCa::Processor;
+    let extension = platform.hardware.pck_extension();
+    assert_eq!((extension.platform_instance_id, extension.configuration), (None, None));
+    let der = platform.pck().der().unwrap();
+    let certificate = Certificate::parse(&der).unwrap();
+    assert_eq!(certificate.issuer.common_name(), "Intel SGX PCK Processor CA");
+}
+
+#[test]
 fn the_pck_certificate_says_what_the_hardware_is() {
     let platform = platform();
     let der = platform.pck().der().unwrap();

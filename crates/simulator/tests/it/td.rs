@@ -14,8 +14,8 @@ fn replay(log: &[u8]) -> [Measurement; 4] {
     let u16_at = |at: usize| usize::from(u16::from_le_bytes(log[at..at + 2].try_into().unwrap()));
     let u32_at = |at: usize| u32::from_le_bytes(log[at..at + 4].try_into().unwrap());
     let length_at = |at: usize| usize::try_from(u32_at(at)).unwrap();
-    // The header: register 0, EV_NO_ACTION, 20 zero bytes, and the event that names the algorithms.
-    assert_eq!((u32_at(0), u32_at(4)), (0, 3));
+    // The header: a register, EV_NO_ACTION, 20 zero bytes, and the event that names the algorithms.
+    assert_eq!((u32_at(0), u32_at(4)), (1, 3));
     assert_eq!(&log[32..48], b"Spec ID Event03\0");
     assert_eq!(u32_at(56), 1, "one algorithm");
     assert_eq!((u16_at(60), u16_at(62)), (0x0c, 48), "SHA-384");
@@ -40,7 +40,8 @@ fn the_event_log_replays_to_the_registers() {
     let mut td = platform.launch_td();
     assert_eq!(replay(td.event_log()), *td.rtmrs());
     assert!(td.rtmrs()[3].is_zero() && !td.rtmrs()[0].is_zero());
-    td.measure(&Event { rtmr: 3, kind: 13, data: "an application".into() });
+    assert!(td.measure(&Event { rtmr: 3, kind: 13, data: "an application".into() }));
+    assert!(!td.measure(&Event { rtmr: 4, kind: 13, data: "nowhere".into() }));
     assert_eq!(replay(td.event_log()), *td.rtmrs());
     assert!(!td.rtmrs()[3].is_zero());
 }
@@ -111,6 +112,6 @@ fn the_reports_version_tells_service_tds_and_td_ids() {
     };
     assert_eq!(version(|_| {}), (0, [0; 4]));
     assert_eq!(version(|it| it.td.service_td_hash = Measurement([1; 48])), (1, [0; 4]));
-    assert_eq!(version(|it| it.td.vm_id = 1), (3, [1, 3, 0, 0]));
-    assert_eq!(version(|it| it.td.td_id = TdId([1; 32])), (3, [1, 3, 0, 0]));
+    assert_eq!(version(|it| it.td.vm_id = 1), (3, [0, 2, 0, 0]));
+    assert_eq!(version(|it| it.td.td_id = TdId([1; 32])), (3, [0, 1, 0, 0]));
 }

@@ -62,7 +62,10 @@ impl Case {
 /// Every format in which a fault can be had.
 pub(crate) fn broken(fault: Fault) -> Vec<(Format, Case)> {
     let platform = platform();
-    let case =
-        |format| Case::new(&platform, format).break_with(fault).ok().map(|case| (format, case));
+    let case = |format| match Case::new(&platform, format).break_with(fault) {
+        Ok(case) => Some((format, case)),
+        Err(MintError::NeedsOtherQuote { .. }) => None,
+        Err(other) => panic!("{fault} in a {format}: {other}"),
+    };
     Format::ALL.into_iter().filter_map(case).collect()
 }

@@ -7,6 +7,7 @@ use tdattest_verifier::VerifyError;
 use tdattest_verifier::error::NotSupported;
 use tdattest_verifier::wire::quote::TeeType;
 use tdattest_verifier::wire::tcb_status::TcbStatus;
+use tdattest_verifier::wire::time::UnixTime;
 
 use TcbStatus::{
     ConfigurationAndSwHardeningNeeded, ConfigurationNeeded, OutOfDate,
@@ -40,12 +41,24 @@ const COMPONENT: [TcbStatus; 3] = [UpToDate, OutOfDate, Revoked];
 fn with_statuses(of_platform: TcbStatus, of_module: TcbStatus, of_qe: TcbStatus) -> Platform {
     let mut platform = platform();
     let set = &mut platform.standard;
-    set.tcb_level.iter_mut().for_each(|level| level.status = of_platform);
-    let modules = set.tdx_module.iter_mut().flat_map(|module| &mut module.level);
-    modules.for_each(|level| level.status = of_module);
-    let qes = set.td_qe.iter_mut().chain(&mut set.qe);
-    qes.for_each(|level| level.status = of_qe);
+    for level in &mut set.tcb_level {
+        (level.status, level.date) = (of_platform, date(2));
+        level.advisory_ids = vec!["of the platform".into(), "of all".into()];
+    }
+    for level in set.tdx_module.iter_mut().flat_map(|module| &mut module.tcb_level) {
+        (level.status, level.date) = (of_module, date(1));
+        level.advisory_ids = vec!["of all".into(), "of the module".into()];
+    }
+    for level in set.td_qe.iter_mut().chain(&mut set.qe) {
+        (level.status, level.date) = (of_qe, date(3));
+        level.advisory_ids = vec!["of all".into(), "of the QE".into()];
+    }
     platform
+}
+
+/// A date of 2024, another for each part.
+fn date(month: u8) -> UnixTime {
+    format!("2024-{month:02}-01T00:00:00Z").parse().unwrap()
 }
 
 /// The worse of two components, as the matrix is indexed by.
@@ -72,6 +85,12 @@ fn every_cell_of_platform_module_and_qe_converges_as_intels_library_does() {
                     assert_eq!(tcb.platform, of_platform, "{cell}");
                     assert_eq!(tcb.tdx_module, is_tdx.then_some(of_module), "{cell}");
                     assert_eq!(tcb.qe, of_qe, "{cell}");
+                    // The earliest date of the levels reached, and the advisories of all of them, each once.
+                    assert_eq!(tcb.date, date(if is_tdx { 1 } else { 2 }), "{cell}");
+                    let of_module = is_tdx.then_some("of the module");
+                    let advisories = ["of all", "of the QE"].into_iter().chain(of_module);
+                    let advisories: Vec<&str> = advisories.chain(["of the platform"]).collect();
+                    assert_eq!(tcb.advisory_ids, advisories, "{cell}");
                     assert_agrees(&case, &verified, format, &cell);
                     cells += 1;
                 }
@@ -101,7 +120,7 @@ fn a_module_without_a_major_version_is_judged_by_the_platforms_levels_alone() {
     for (of_platform, results) in MATRIX {
         let mut platform = with_statuses(of_platform, Revoked, UpToDate);
         platform.tdx_module.tee_tcb_svn[1] = 0;
-        platform.tdx_module.tee_tcb_svn_now[1] = 0;
+        platform.tdx_module.tee_tcb_svn_2.as_mut().unwrap()[1] = 0;
         platform.standard.tcb_level.iter_mut().for_each(|level| level.tdx[1] = 0);
         let verified = Case::new(&platform, Format::V4_TD_1_0).verify().unwrap();
         assert_eq!(verified.tcb().status, results[0], "{of_platform}");

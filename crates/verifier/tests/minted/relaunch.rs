@@ -50,7 +50,7 @@ fn launched_and_now(launch: TcbStatus, now: TcbStatus) -> Platform {
         level
     };
     platform.tdx_module.tee_tcb_svn[2] = 3;
-    platform.tdx_module.tee_tcb_svn_now[2] = 7;
+    platform.tdx_module.tee_tcb_svn_2.as_mut().unwrap()[2] = 7;
     platform.standard.tcb_level = vec![level(now, 7), level(launch, 3)];
     platform
 }
@@ -82,13 +82,13 @@ fn every_cell_of_a_module_updated_under_the_td_gives_intels_advice() {
             for now in components {
                 let mut platform = platform();
                 platform.tdx_module.tee_tcb_svn[0] = 2;
-                platform.tdx_module.tee_tcb_svn_now[0] = 5;
+                platform.tdx_module.tee_tcb_svn_2.as_mut().unwrap()[0] = 5;
                 let set = &mut platform.standard;
                 set.tcb_level.iter_mut().for_each(|level| level.status = of_platform);
                 let date = set.tcb_date;
                 let level =
                     |status, isv_svn| IsvLevel { status, date, isv_svn, advisory_ids: vec![] };
-                set.tdx_module[0].level = vec![level(now, 5), level(launch, 2)];
+                set.tdx_module[0].tcb_level = vec![level(now, 5), level(launch, 2)];
                 let case = Case::new(&platform, Format::V5_TD_1_5);
                 let verified = case.verify().unwrap();
                 let (at_launch, at_now) =

@@ -83,7 +83,7 @@ fn of_row(bench: &Bench, (levels, status): Row) -> Result<Draft> {
 fn set(bench: &mut Platform, [platform, tdx_module, qe]: [TcbStatus; 3]) {
     let set = &mut bench.standard;
     set.tcb_level.iter_mut().take(1).for_each(|level| level.status = platform);
-    let modules = set.tdx_module.iter_mut().flat_map(|module| module.level.iter_mut().take(1));
+    let modules = set.tdx_module.iter_mut().flat_map(|module| module.tcb_level.iter_mut().take(1));
     modules.for_each(|level| level.status = tdx_module);
     set.td_qe.iter_mut().take(1).for_each(|level| level.status = qe);
 }
