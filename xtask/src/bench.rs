@@ -1,6 +1,7 @@
-//! How fast is a verification, beside the `dcap-qvl` crate on the same machine in the same run?
+//! How fast is a verification, beside the `dcap-qvl` crate on the same machine in the same run? And how fast does the
+//! simulator mint?
 //!
-//! The measuring itself is a Cargo bench of this package: always optimised, and the peer stays a
+//! The measuring itself are Cargo benches of this package: always optimised, and the peer stays a
 //! dev-dependency, which no user builds.
 
 use std::process::Command;
@@ -10,6 +11,9 @@ use anyhow::{Context, Result, ensure};
 /// How to measure, and how to tell.
 #[derive(clap::Args)]
 pub(crate) struct Args {
+    /// Only this bench
+    #[arg(long, value_enum)]
+    only: Option<Bench>,
     /// Print JSON instead of tables
     #[arg(long)]
     json: bool,
@@ -21,10 +25,29 @@ pub(crate) struct Args {
     runs: usize,
 }
 
-/// Builds and runs the bench, which prints the result.
+/// What there is to measure.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Bench {
+    /// Verification beside the peer
+    Verification,
+    /// The simulator
+    Minting,
+}
+
+/// Builds and runs the benches, which print the results.
 pub(crate) fn run(args: &Args) -> Result<()> {
+    let all = [Bench::Verification, Bench::Minting];
+    let chosen = all.into_iter().filter(|bench| args.only.is_none_or(|only| only == *bench));
+    chosen.into_iter().try_for_each(|bench| run_one(bench, args))
+}
+
+fn run_one(bench: Bench, args: &Args) -> Result<()> {
+    let name = match bench {
+        Bench::Verification => "verification",
+        Bench::Minting => "minting",
+    };
     let mut command = Command::new("cargo");
-    command.args(["bench", "--quiet", "--package", "xtask", "--bench", "verification", "--"]);
+    command.args(["bench", "--quiet", "--package", "xtask", "--bench", name, "--"]);
     command.args(["--rounds", &args.rounds.to_string(), "--runs", &args.runs.to_string()]);
     if args.json {
         command.arg("--json");
