@@ -233,7 +233,7 @@ fn components(svns: &[u8; 16], names: &Names) -> Vec<JsonComponent> {
 }
 
 /// `sgxtcbcomp01svn` to `16svn`, and `pcesvn`.
-fn version_2(level: &PlatformLevel) -> BTreeMap<String, u16> {
+pub(crate) fn version_2(level: &PlatformLevel) -> BTreeMap<String, u16> {
     let component =
         |(number, svn): (u8, &u8)| (format!("sgxtcbcomp{number:02}svn"), u16::from(*svn));
     let pce = ("pcesvn".to_owned(), level.pce_svn);
