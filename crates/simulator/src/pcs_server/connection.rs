@@ -189,6 +189,9 @@ mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
     use tokio::time::Instant;
 
+    /// Longer than anything is borne with.
+    const FOR_EVER: Duration = Duration::from_secs(86_400);
+
     fn shared() -> Arc<Shared> {
         let platform = Platform::new(Seed::of("connection"));
         Arc::new(Shared::new(platform, Arc::new(|| UnixTime::EPOCH)))
@@ -222,7 +225,8 @@ mod tests {
             let serving = tokio::spawn(serve(Box::new(server), shared()));
             client.write_all(sent.as_bytes()).await.unwrap();
             let mut received = String::new();
-            client.read_to_string(&mut received).await.unwrap();
+            let reading = client.read_to_string(&mut received);
+            timeout(FOR_EVER, reading).await.unwrap().unwrap();
             serving.await.unwrap();
             (received, start.elapsed())
         })
