@@ -9,6 +9,8 @@ mod tcb_info;
 pub use enclave_identity::EnclaveIdentityDraft;
 pub use evaluation_data::EvaluationDataDraft;
 pub use tcb_info::TcbInfoDraft;
+#[cfg(feature = "server")]
+pub(crate) use tcb_info::{FlatTcb, version_2};
 
 use data_encoding::HEXUPPER;
 use serde::{Serialize, Serializer};

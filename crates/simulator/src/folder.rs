@@ -108,7 +108,7 @@ pub fn open(folder: &Path) -> Result<Platform, FolderError> {
 /// # Errors
 /// When it cannot be encoded.
 pub fn root_pem(platform: &Platform) -> Result<String, MintError> {
-    Ok(pem(&platform.root_ca().der()?))
+    Ok(pem("CERTIFICATE", &platform.root_ca().der()?))
 }
 
 fn root_of(folder: &Path, platform: &Platform) -> Result<String, FolderError> {

@@ -48,6 +48,8 @@ pub mod documents;
 mod error;
 mod fault;
 pub mod folder;
+#[cfg(feature = "server")]
+pub mod pcs_server;
 pub mod pki;
 pub mod platform;
 mod quote;

@@ -180,7 +180,7 @@ struct JsonLevel<'d> {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum JsonTcb {
-    Version2(#[serde(serialize_with = "as_map")] Vec<(String, u16)>),
+    Version2(FlatTcb),
     Version3 {
         sgxtcbcomponents: Vec<JsonComponent>,
         pcesvn: u16,
@@ -232,15 +232,20 @@ fn components(svns: &[u8; 16], names: &Names) -> Vec<JsonComponent> {
     svns.iter().zip(names).map(component).collect()
 }
 
+/// The flat form of version 2, which PCK certificates are listed in to this day.
+pub(crate) struct FlatTcb(Vec<(String, u16)>);
+
 /// `sgxtcbcomp01svn` to `16svn`, and `pcesvn`.
-fn version_2(level: &PlatformLevel) -> Vec<(String, u16)> {
+pub(crate) fn version_2(level: &PlatformLevel) -> FlatTcb {
     let component =
         |(number, svn): (u8, &u8)| (format!("sgxtcbcomp{number:02}svn"), u16::from(*svn));
     let pce = ("pcesvn".to_owned(), level.pce_svn);
-    (1..).zip(&level.sgx).map(component).chain([pce]).collect()
+    FlatTcb((1..).zip(&level.sgx).map(component).chain([pce]).collect())
 }
 
-/// An object whose members stand in the order of the list.
-fn as_map<S: Serializer>(members: &[(String, u16)], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_map(members.iter().map(|(name, value)| (name, value)))
+impl Serialize for FlatTcb {
+    /// An object whose members stand in the order of the list.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+    }
 }

@@ -35,7 +35,7 @@ impl ChainDraft {
     pub fn pem(&self) -> Result<Vec<u8>, MintError> {
         let mut text = String::new();
         for certificate in &self.certificates {
-            text.push_str(&pem(&certificate.der()?));
+            text.push_str(&pem("CERTIFICATE", &certificate.der()?));
         }
         let mut text = text.into_bytes();
         text.truncate(self.cut_at.unwrap_or(text.len()));
@@ -44,12 +44,12 @@ impl ChainDraft {
 }
 
 /// One PEM block.
-pub(crate) fn pem(der: &[u8]) -> String {
-    let mut text = "-----BEGIN CERTIFICATE-----\n".to_owned();
+pub(crate) fn pem(label: &str, der: &[u8]) -> String {
+    let mut text = format!("-----BEGIN {label}-----\n");
     for line in BASE64.encode(der).as_bytes().chunks(LINE) {
         text.extend(line.iter().copied().map(char::from));
         text.push('\n');
     }
-    text.push_str("-----END CERTIFICATE-----\n");
+    text.push_str(&format!("-----END {label}-----\n"));
     text
 }
