@@ -45,7 +45,7 @@ pub struct PlatformLevel {
     /// The lowest TDX component SVNs that reach it; the first two count for a module of major version 0 alone.
     pub tdx: [u8; 16],
     /// The advisories about it.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     pub advisory_ids: Vec<String>,
 }
 
@@ -77,6 +77,6 @@ pub struct IsvLevel {
     /// The lowest ISVSVN that reaches it.
     pub isv_svn: u16,
     /// The advisories about it.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     pub advisory_ids: Vec<String>,
 }
