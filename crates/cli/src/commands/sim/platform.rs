@@ -62,9 +62,9 @@ Examples:
   The same platform on every machine, for a test:
     tdattest sim platform new my-platform --phrase 'my test'
 
-  A platform that is revoked, and one whose TDX module is old:
+  A platform whose TCB level is revoked, and one whose TDX module was updated under the running TD:
     tdattest sim platform new revoked --set standard.tcb_level.0.status=Revoked
-    tdattest sim platform new old --set 'tdx_module.tee_tcb_svn=[3,3,7,2,4,1,3,6,1,2,5,1,4,2,3,1]'
+    tdattest sim platform new updated --set tdx_module.tee_tcb_svn.0=3
 
 Exit codes:
   0  made
