@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Result, anyhow, ensure};
 use sha2::{Digest, Sha512};
@@ -33,8 +34,8 @@ impl ReportDataArgs {
         self.data_file.as_ref()
     }
 
-    /// The report data demanded, if any is.
-    pub(crate) fn expected(&self) -> Result<Option<ReportData>> {
+    /// The report data that they stand for, if any is given.
+    pub(crate) fn report_data(&self) -> Result<Option<ReportData>> {
         let hash = |bytes: &[u8]| ReportData(Sha512::digest(bytes).into());
         Ok(match (self.report_data, &self.nonce, &self.data_file) {
             (Some(report_data), ..) => Some(report_data),
@@ -84,6 +85,14 @@ pub(crate) fn parse_time(text: &str) -> Result<UnixTime, String> {
         }
     };
     seconds.and_then(UnixTime::from_secs).ok_or_else(expected_time)
+}
+
+/// What the clock of this machine says: the default of every `--at`.
+pub(crate) fn now() -> Result<UnixTime> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    let seconds =
+        since.map_err(|_| anyhow!("the clock is before 1970; set it, or give --at"))?.as_secs();
+    UnixTime::from_secs(seconds).ok_or_else(|| anyhow!("the clock is after the year 9999"))
 }
 
 fn expected_time() -> String {

@@ -3,7 +3,7 @@
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand};
 
-use crate::commands::{completions, inspect, man, verify};
+use crate::commands::{completions, demo, inspect, man, sim, verify};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -11,9 +11,9 @@ const STYLES: Styles = Styles::styled()
     .literal(AnsiColor::Cyan.on_default().bold())
     .placeholder(AnsiColor::Cyan.on_default());
 
-/// Intel TDX and SGX attestation: inspect and verify quotes
+/// Intel TDX and SGX attestation: inspect and verify quotes, and simulate the hardware that makes them
 ///
-/// `verify` and `inspect` work offline: what they need is given to them. What a command finds out goes to standard
+/// Every command works offline: what it needs is given to it. What a command finds out goes to standard
 /// output, all else to standard error.
 #[derive(Parser)]
 #[command(name = "tdattest", version, styles = STYLES, max_term_width = 100, after_long_help = EXAMPLES)]
@@ -30,6 +30,9 @@ Examples:
   Did a genuine, up-to-date platform make this quote, and for my nonce?
     tdattest verify quote.dat --collateral bundle.json --nonce 00112233445566778899aabbccddeeff
 
+  How does all of it fit together? (no TDX hardware needed)
+    tdattest demo
+
 Exit codes:
   0  accepted, or done
   1  refused
@@ -42,6 +45,8 @@ A file may be `-` for standard input. NO_COLOR=1 turns colours off.";
 pub(crate) enum Command {
     Verify(verify::Args),
     Inspect(inspect::Args),
+    Sim(sim::Args),
+    Demo(demo::Args),
     Completions(completions::Args),
     Man(man::Args),
 }

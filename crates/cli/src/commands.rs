@@ -1,8 +1,10 @@
 //! The subcommands: one file each, with its arguments and a `run`.
 
 pub(crate) mod completions;
+pub(crate) mod demo;
 pub(crate) mod inspect;
 pub(crate) mod man;
+pub(crate) mod sim;
 pub(crate) mod verify;
 
 use anyhow::Result;
@@ -14,6 +16,8 @@ pub(crate) fn run(command: Command) -> Result<Exit> {
     match command {
         Command::Verify(args) => verify::run(&args),
         Command::Inspect(args) => inspect::run(&args),
+        Command::Sim(args) => sim::run(&args),
+        Command::Demo(args) => demo::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
     }

@@ -29,10 +29,10 @@ fn by_code(error: &ErrorView) -> &'static str {
         }
         (_, "revoked") => "Intel has revoked this key: do not rely on this platform any more",
         ("pck-chain", "untrusted") => {
-            "the platform is not under the trust anchor, which is Intel's unless --root names another: a simulator, or a forgery"
+            "the platform is not under the trust anchor, which is Intel's unless --root names another: a platform of `tdattest sim` (for one of yours give --root DIR/root.pem), or a forgery"
         }
         (_, "untrusted") => {
-            "the collateral is not under the trust anchor, which is Intel's unless --root names another"
+            "the collateral is not under the trust anchor, which is Intel's unless --root names another; for a platform that you made with `tdattest sim`, give --root DIR/root.pem"
         }
         ("pck-chain", "missing") => {
             "put the platform's PCK chain into the collateral as `pck_certificate_chain`, or quote on a host with a PCCS"

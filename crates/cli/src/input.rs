@@ -156,7 +156,7 @@ pub(crate) fn shown(path: &Path) -> String {
 }
 
 /// The reason of an I/O error without the number that Rust adds.
-fn reason(error: &io::Error) -> String {
+pub(crate) fn reason(error: &io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error").next().map(str::to_lowercase).unwrap_or(text)
 }

@@ -6,12 +6,15 @@
 mod arguments;
 mod cli;
 mod commands;
+mod destination;
 mod exit;
 mod hint;
 mod input;
 mod inspect;
 mod output;
 mod report;
+mod shell;
+mod simulation;
 mod table;
 
 use std::process::ExitCode;

@@ -1,7 +1,7 @@
 //! What goes where: data to standard output, everything else to standard error.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
@@ -27,11 +27,16 @@ pub(crate) fn json(text: &str) -> Result<()> {
         }
     }
     escaped.push('\n');
-    let mut stdout = io::stdout().lock();
-    written(stdout.write_all(escaped.as_bytes()).and_then(|()| stdout.flush()))
+    self::bytes(escaped.as_bytes())
 }
 
-/// Writes data to standard output. A reader that has gone away is no error; a full disk is.
+/// Writes bytes to standard output as they are. A reader that has gone away is no error; a full disk is.
+pub(crate) fn bytes(bytes: &[u8]) -> Result<()> {
+    let mut stdout = io::stdout().lock();
+    written(stdout.write_all(bytes).and_then(|()| stdout.flush()))
+}
+
+/// Writes text with styles to standard output, without them where they are not wanted. A reader that has gone away is no error; a full disk is.
 pub(crate) fn data(bytes: &[u8]) -> Result<()> {
     let mut stdout = anstream::stdout().lock();
     written(stdout.write_all(bytes).and_then(|()| stdout.flush()))
@@ -50,18 +55,18 @@ pub(crate) fn note(line: &str) {
 }
 
 /// `error: …`
-pub(crate) fn problem(text: &str) {
-    note(&format!("{BAD}error:{BAD:#} {}", printable(text)));
+pub(crate) fn problem(text: &str) -> String {
+    format!("{BAD}error:{BAD:#} {}", printable(text))
 }
 
 /// `warning: …`
-pub(crate) fn warning(text: &str) {
-    note(&format!("{WARNING}warning:{WARNING:#} {}", printable(text)));
+pub(crate) fn warning(text: &str) -> String {
+    format!("{WARNING}warning:{WARNING:#} {}", printable(text))
 }
 
 /// `hint: …`
-pub(crate) fn hint(text: &str) {
-    note(&format!("{NOTE}hint:{NOTE:#} {}", printable(text)));
+pub(crate) fn hint(text: &str) -> String {
+    format!("{NOTE}hint:{NOTE:#} {}", printable(text))
 }
 
 /// A text on one line, with what a terminal would obey, or hide, spelled out.
@@ -86,10 +91,35 @@ fn is_hidden(c: char) -> bool {
             | '\u{e0000}'..='\u{e007f}')
 }
 
-/// An error with its causes in one line.
+/// Shows an error with its causes in one line, and its remedy, if it brings one, in another.
 pub(crate) fn error(error: &anyhow::Error) {
-    problem(&format!("{error:#}"));
+    note(&problem(&format!("{error:#}")));
+    if let Some(remedy) = error.downcast_ref::<Hinted>().map(|hinted| &hinted.hint) {
+        note(&hint(remedy));
+    }
 }
+
+/// An error with what to do about it.
+#[derive(Debug)]
+pub(crate) struct Hinted {
+    problem: String,
+    hint: String,
+}
+
+impl Hinted {
+    /// Says what is wrong, and what to do about it.
+    pub(crate) fn error(problem: impl ToString, hint: impl Into<String>) -> anyhow::Error {
+        Self { problem: problem.to_string(), hint: hint.into() }.into()
+    }
+}
+
+impl fmt::Display for Hinted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.problem)
+    }
+}
+
+impl std::error::Error for Hinted {}
 
 #[cfg(test)]
 mod tests {

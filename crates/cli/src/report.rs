@@ -10,69 +10,99 @@ use crate::hint;
 use crate::output::{self, GOOD, printable};
 use crate::table::{Align, aligned, pairs};
 
-/// Shows a judgement: accepted on standard output, anything else on standard error.
-pub(crate) fn show(judgement: &Judgement) -> Result<()> {
-    match judgement.facts() {
-        Some(facts) if judgement.verdict() == Verdict::Accepted => {
-            show_accepted(facts, judgement.policy())
+/// A judgement in words.
+pub(crate) struct Report {
+    /// What goes beside the answer: warnings, or why the answer is no.
+    notes: Vec<String>,
+    /// What was found out, if the quote is accepted.
+    answer: String,
+}
+
+impl Report {
+    /// Words a judgement.
+    pub(crate) fn new(judgement: &Judgement) -> Self {
+        match judgement.facts() {
+            Some(facts) if judgement.verdict() == Verdict::Accepted => {
+                accepted(facts, judgement.policy())
+            }
+            _ => Self { notes: refused(judgement), answer: String::new() },
         }
-        _ => {
-            show_refused(judgement);
-            Ok(())
-        }
+    }
+
+    /// Shows it: accepted on standard output, anything else on standard error.
+    pub(crate) fn show(&self) -> Result<()> {
+        self.notes.iter().for_each(|line| output::note(line));
+        output::data(self.answer.as_bytes())
+    }
+
+    /// All of it in one text.
+    pub(crate) fn whole(&self) -> String {
+        let notes = self.notes.iter().map(|line| format!("{line}\n"));
+        notes.chain([self.answer.clone()]).collect()
     }
 }
 
 /// The facts, what they do not say, and last, where the eye is, the answer.
-fn show_accepted(facts: &Facts, policy: Option<&Policy>) -> Result<()> {
+fn accepted(facts: &Facts, policy: Option<&Policy>) -> Report {
+    let mut notes = Vec::new();
     if debug(&facts.quote.body) {
-        output::warning("it runs in debug mode: its host can read and change it");
+        notes.push(output::warning("it runs in debug mode: its host can read and change it"));
     }
-    let anchor = &facts.trust_anchor;
-    if !anchor.is_intel() {
-        let key = anchor.fingerprint();
-        output::warning(&format!("trusted is not Intel, but the root you named (key {key})"));
-    }
+    notes.extend(custom_anchor(facts));
     let report_data_is_judged = policy.is_some_and(|policy| policy.report_data().is_some());
     let left = if report_data_is_judged {
         "the measurements"
     } else {
         "the measurements and the report data"
     };
-    let mut text = pairs(&rows(facts), "  ");
-    text += "\nThis says that a genuine, up-to-date platform made the quote, not which TD or enclave it is:\n";
-    text += &format!("compare {left} above with the values you expect.\n\n");
-    text += &format!("{GOOD}Verification completed successfully.{GOOD:#}\n");
-    output::data(text.as_bytes())
+    let mut answer = pairs(&rows(facts), "  ");
+    let platform = match facts.trust_anchor.is_intel() {
+        true => "a genuine, up-to-date platform",
+        false => "an up-to-date platform under this root",
+    };
+    answer +=
+        &format!("\nThis says that {platform} made the quote, not which TD or enclave it is:\n");
+    answer += &format!("compare {left} above with the values you expect.\n\n");
+    answer += &format!("{GOOD}Verification completed successfully.{GOOD:#}\n");
+    Report { notes, answer }
 }
 
-fn show_refused(judgement: &Judgement) {
+/// Said of every result under a root that is not Intel's: such a result is worth what its root is worth.
+fn custom_anchor(facts: &Facts) -> Option<String> {
+    let anchor = &facts.trust_anchor;
+    let (subject, key) = (anchor.subject(), anchor.fingerprint());
+    let text = format!("trust anchor: custom, not Intel's: {subject} (key {key})");
+    (!anchor.is_intel()).then(|| output::warning(&text))
+}
+
+fn refused(judgement: &Judgement) -> Vec<String> {
     let errors = judgement.errors();
     let undecided = judgement.verdict() == Verdict::Undecided;
+    let mut lines = Vec::new();
     for (index, error) in errors.iter().enumerate() {
         let prefix = match (index, undecided) {
             (0, true) => "undecided: ",
             (0, false) => "",
             _ => "also: ",
         };
-        output::problem(&format!("{prefix}{} [{}]", error.message, error.code));
+        lines.push(output::problem(&format!("{prefix}{} [{}]", error.message, error.code)));
     }
     if let Some(facts) = judgement.facts() {
         let tcb_is_the_cause = errors
             .iter()
             .any(|error| error.code == "policy.tcb-status" || error.code.starts_with("tcb."));
         if tcb_is_the_cause {
-            show_tcb(facts);
+            lines.extend(tcb(facts));
         }
+        lines.extend(custom_anchor(facts));
     }
-    if let Some(hint) = hint::of(judgement) {
-        output::hint(&hint);
-    }
+    lines.extend(hint::of(judgement).map(|hint| output::hint(&hint)));
+    lines
 }
 
 /// The SVNs that fall short, beside what they need to be.
-fn show_tcb(facts: &Facts) {
-    let Some(tcb) = &facts.tcb else { return };
+fn tcb(facts: &Facts) -> Option<String> {
+    let tcb = facts.tcb.as_ref()?;
     let needs: Vec<SvnNeed> = tcb.needs().into_iter().filter(|need| need.falls_short()).collect();
     let mut text = String::new();
     if !needs.is_empty() {
@@ -93,7 +123,7 @@ fn show_tcb(facts: &Facts) {
         format!("TCB evaluation data number {}", tcb.evaluation_data_number()),
     ));
     text += &pairs(&rows, "  ");
-    output::note(text.trim_end());
+    Some(text.trim_end().to_owned())
 }
 
 fn need_row(need: &SvnNeed) -> Vec<String> {
@@ -143,8 +173,16 @@ fn rows(facts: &Facts) -> Vec<(&'static str, String)> {
     if let Some(until) = facts.valid_until() {
         rows.push(("valid until", format!("{until} (verified for {})", facts.now)));
     }
-    rows.push(("trust anchor", printable(facts.trust_anchor.name()).into_owned()));
+    rows.push(("trust anchor", trust_anchor(facts)));
     rows
+}
+
+fn trust_anchor(facts: &Facts) -> String {
+    let anchor = &facts.trust_anchor;
+    match anchor.is_intel() {
+        true => anchor.name().into(),
+        false => format!("custom: {}", anchor.subject()),
+    }
 }
 
 fn body_rows(body: &Body, rows: &mut Vec<(&'static str, String)>) {

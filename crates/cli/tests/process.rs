@@ -184,6 +184,7 @@ fn completions_and_manual_pages_know_every_command() {
             run.stdout.contains("inspect") && run.stdout.contains("dangerous-allow-debug"),
             "{shell}"
         );
+        assert!(run.stdout.contains("demo") && run.stdout.contains("pck-chain"), "{shell}");
     }
     let page = SANDBOX.run(&["man"]);
     assert_eq!(page.code, Some(0));
@@ -191,7 +192,18 @@ fn completions_and_manual_pages_know_every_command() {
         page.stdout.contains(".TH tdattest 1") && page.stdout.contains(r"tdattest\-inspect(1)")
     );
     assert_eq!(SANDBOX.run(&["man", "--out", "pages"]).code, Some(0));
-    for page in ["tdattest.1", "tdattest-verify.1", "tdattest-inspect.1"] {
+    for page in [
+        "tdattest.1",
+        "tdattest-verify.1",
+        "tdattest-inspect.1",
+        "tdattest-demo.1",
+        "tdattest-sim.1",
+        "tdattest-sim-platform.1",
+        "tdattest-sim-platform-new.1",
+        "tdattest-sim-quote.1",
+        "tdattest-sim-collateral.1",
+        "tdattest-sim-faults.1",
+    ] {
         assert!(!SANDBOX.read(&format!("pages/{page}")).is_empty(), "{page}");
     }
     let run = SANDBOX.run(&["man", "--out", "letter"]);

@@ -213,7 +213,9 @@ impl<'a> PolicyView<'a> {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct AnchorView<'a> {
+    kind: &'static str,
     name: &'a str,
+    subject: &'a str,
     is_intel: bool,
     public_key_sha256: String,
 }
@@ -222,7 +224,9 @@ impl<'a> AnchorView<'a> {
     fn new(facts: &'a Facts) -> Self {
         let anchor = &facts.trust_anchor;
         Self {
+            kind: if anchor.is_intel() { "intel" } else { "custom" },
             name: anchor.name(),
+            subject: anchor.subject(),
             is_intel: anchor.is_intel(),
             public_key_sha256: anchor.fingerprint(),
         }

@@ -4,7 +4,7 @@
 //! 2049), and production quotes carry three of them. A root certificate is good if it has the anchor's key and its own signature holds; for the
 //! anchor's own certificate, known by its digest, that is known beforehand.
 
-use alloc::string::String;
+use alloc::string::{String, ToString as _};
 
 use data_encoding::HEXLOWER;
 use tdattest_wire::certificate::Certificate;
@@ -16,6 +16,7 @@ use crate::crypto::sha256;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrustAnchor {
     name: String,
+    subject: String,
     point: [u8; 65],
     certificate_sha256: [u8; 32],
 }
@@ -41,6 +42,7 @@ impl TrustAnchor {
     pub fn intel() -> Self {
         Self {
             name: "Intel SGX Root CA".into(),
+            subject: "C=US,ST=CA,L=Santa Clara,O=Intel Corporation,CN=Intel SGX Root CA".into(),
             point: INTEL_ROOT_CA_POINT,
             certificate_sha256: INTEL_ROOT_CA_SHA256,
         }
@@ -57,13 +59,18 @@ impl TrustAnchor {
             structure: "root CA certificate",
             offset: 0,
         })?;
-        let name = parsed.subject.common_name();
-        Ok(Self { name, point, certificate_sha256: sha256(&[certificate]) })
+        let (name, subject) = (parsed.subject.common_name(), parsed.subject.to_string());
+        Ok(Self { name, subject, point, certificate_sha256: sha256(&[certificate]) })
     }
 
     /// The root's common name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The root's whole name: two roots of one common name can differ in who they say they are.
+    pub fn subject(&self) -> &str {
+        &self.subject
     }
 
     /// Whether it is Intel's key, and not one that was merely named like it.

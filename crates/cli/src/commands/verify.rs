@@ -1,7 +1,6 @@
 //! `tdattest verify`: is this quote by a genuine and current platform, and if not, why?
 
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Result, anyhow, bail};
 use tdattest_verifier::result::Judgement;
@@ -9,9 +8,10 @@ use tdattest_verifier::wire::quote::Quote;
 use tdattest_verifier::wire::time::UnixTime;
 use tdattest_verifier::{CLOCK_SKEW_S, Policy, TrustAnchor, Verifier, crypto};
 
-use crate::arguments::{ReportDataArgs, parse_time};
+use crate::arguments::{ReportDataArgs, now, parse_time};
 use crate::exit::Exit;
-use crate::{input, output, report};
+use crate::report::Report;
+use crate::{input, output};
 
 /// Verify a quote, offline
 ///
@@ -69,6 +69,9 @@ Examples:
   Read the TCB status in a script:
     tdattest verify quote.dat --collateral bundle.json --json | jq -r .tcb.status
 
+  Verify a quote of a platform that you simulate (`tdattest sim`), under its own root:
+    tdattest verify quote.dat --collateral bundle.json --root my-platform/root.pem
+
   Verify a quote that arrives in hexadecimal:
     echo $QUOTE | tdattest verify - --collateral bundle.json
 
@@ -86,13 +89,13 @@ pub(crate) fn run(args: &Args) -> Result<Exit> {
     if args.json {
         output::json(&judgement.to_json())?;
     } else {
-        report::show(&judgement)?;
+        Report::new(&judgement).show()?;
     }
     Ok(Exit::of(&judgement))
 }
 
-/// Parse, verify, appraise.
-fn judge(args: &Args) -> Result<Judgement> {
+/// Parse, verify, appraise: what every command that judges a quote calls.
+pub(crate) fn judge(args: &Args) -> Result<Judgement> {
     let files = [Some(&args.quote), args.collateral.as_ref(), args.root.as_ref()];
     let files = files.into_iter().chain([args.report_data.data_file()]).flatten();
     if files.filter(|file| is_stdin(file)).count() > 1 {
@@ -124,7 +127,7 @@ impl Args {
         if self.dangerous_allow_debug {
             policy = policy.dangerous_allow_debug();
         }
-        if let Some(report_data) = self.report_data.expected()? {
+        if let Some(report_data) = self.report_data.report_data()? {
             policy = policy.expect_report_data(report_data);
         }
         Ok(policy)
@@ -135,13 +138,6 @@ impl Args {
         let root = input::root_certificate(path).map_err(|problem| anyhow!(problem))?;
         TrustAnchor::from_der(&root).map_err(|fault| anyhow!("{}: {fault}", input::shown(path)))
     }
-}
-
-fn now() -> Result<UnixTime> {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    let seconds =
-        since.map_err(|_| anyhow!("the clock is before 1970; set it, or give --at"))?.as_secs();
-    UnixTime::from_secs(seconds).ok_or_else(|| anyhow!("the clock is after the year 9999"))
 }
 
 fn is_stdin(path: &Path) -> bool {

@@ -76,11 +76,11 @@ impl Unknown {
 
     /// Says it on standard error.
     pub(crate) fn show(&self) {
-        output::problem(&self.message);
+        output::note(&output::problem(&self.message));
         for also in &self.near_misses {
-            output::problem(&format!("also: {also}"));
+            output::note(&output::problem(&format!("also: {also}")));
         }
-        output::hint(&self.hint);
+        output::note(&output::hint(&self.hint));
     }
 
     /// The JSON form.

@@ -1,6 +1,6 @@
 //! Does a value fit a JSON Schema, and is everything in it described there?
 //!
-//! A checker of the keywords that our two schemas use; any other is an error. It is stricter than JSON Schema in one
+//! A checker of the keywords that our schemas use; any other is an error. It is stricter than JSON Schema in one
 //! way: a property that the schema does not name is refused, so that a new one cannot stay undocumented. (The crate
 //! `jsonschema` would bring fifty more crates; both schemas were checked with Python's once, draft 2020-12.)
 #![allow(dead_code, reason = "each test uses a part of it")]

@@ -41,6 +41,10 @@ const PCE: u16 = 13;
 /// Module version 3, minor version 5; SEAM loader 7.
 const TDX: [u8; 16] = [5, 3, 7, 2, 4, 1, 3, 6, 1, 2, 5, 1, 4, 2, 3, 1];
 
+/// The SVNs that the TCB recovery asks for: early and late microcode of SGX, late microcode of TDX.
+const SGX_FIXED: [u8; 16] = [8, 9, 5, 4, 6, 3, 1, 9, 2, 1, 3, 2, 4, 1, 5, 2];
+const TDX_FIXED: [u8; 16] = [5, 3, 8, 2, 4, 1, 3, 6, 1, 2, 5, 1, 4, 2, 3, 1];
+
 pub(super) fn platform(seed: Seed) -> Platform {
     Platform {
         form: FORM,
@@ -154,7 +158,7 @@ fn standard() -> EvaluationSet {
     }
 }
 
-/// A TCB recovery: what was up to date is not any more.
+/// A TCB recovery, as they mostly are: new microcode, for SGX and TDX; what was up to date is not any more.
 fn early() -> EvaluationSet {
     // The day after it became public, as with Intel's.
     let newest = date("2026-08-12");
@@ -168,7 +172,7 @@ fn early() -> EvaluationSet {
             level.advisory_ids = vec![advisory(3)];
         }
     }
-    set.tcb_level.insert(0, level(UpToDate, newest, higher(SGX), PCE, higher(TDX)));
+    set.tcb_level.insert(0, level(UpToDate, newest, SGX_FIXED, PCE, TDX_FIXED));
     set
 }
 
@@ -194,10 +198,6 @@ fn advisory(number: u32) -> String {
 
 fn lower(svns: [u8; 16]) -> [u8; 16] {
     svns.map(|svn| svn.saturating_sub(1))
-}
-
-fn higher(svns: [u8; 16]) -> [u8; 16] {
-    svns.map(|svn| svn.saturating_add(1))
 }
 
 fn module(version: u8, levels: &[(u16, TcbStatus, UnixTime)]) -> ModuleIdentity {

@@ -1,0 +1,69 @@
+//! `tdattest sim`: a software Intel and TD, for everyone without the hardware.
+
+mod collateral;
+mod faults;
+mod format;
+mod platform;
+mod quote;
+
+use anyhow::Result;
+use clap::Subcommand;
+
+use crate::exit::Exit;
+
+/// Simulate a TDX platform and its Intel: quotes and collateral without hardware
+///
+/// A simulated platform is a folder: platform.toml says everything about it, root.pem is the root certificate that
+/// vouches for it. No quote of it is accepted by anyone who trusts Intel's root; `tdattest verify --root DIR/root.pem`
+/// verifies it under its own.
+#[derive(clap::Args)]
+#[command(after_long_help = EXAMPLES)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Sim,
+}
+
+#[derive(Subcommand)]
+enum Sim {
+    Platform(platform::Args),
+    Quote(quote::Args),
+    Collateral(collateral::Args),
+    Faults(faults::Args),
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  A platform, a quote of its TD, the collateral, and the verdict:
+    tdattest sim platform new my-platform
+    tdattest sim quote --platform my-platform -o quote.dat
+    tdattest sim collateral --platform my-platform -o bundle.json
+    tdattest verify quote.dat --collateral bundle.json --root my-platform/root.pem
+
+  The same quote after a TCB recovery, which left this platform behind:
+    tdattest sim collateral --platform my-platform --set-of early -o early.json
+    tdattest verify quote.dat --collateral early.json --root my-platform/root.pem
+
+  Does my verifier notice a revoked platform?
+    tdattest sim collateral --platform my-platform --fault pck-chain.revoked -o revoked.json
+
+Exit codes:
+  0  done
+  2  misuse, or a platform that cannot be used, or a file that cannot be written";
+
+pub(crate) fn run(args: &Args) -> Result<Exit> {
+    perform(args)?;
+    if let Sim::Platform(args) = &args.command {
+        platform::advise(args)?;
+    }
+    Ok(Exit::Success)
+}
+
+/// Does it, without advice on what to do next.
+pub(crate) fn perform(args: &Args) -> Result<()> {
+    match &args.command {
+        Sim::Platform(args) => platform::run(args),
+        Sim::Quote(args) => quote::run(args),
+        Sim::Collateral(args) => collateral::run(args),
+        Sim::Faults(args) => faults::run(args),
+    }
+}

@@ -1,0 +1,98 @@
+//! Where something that was made goes: standard output, or a file that is written whole or not at all.
+//!
+//! Must stay true: nobody ever finds half a file under its own name, and nothing temporary is left behind.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, IsTerminal as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use crate::input::{reason, shown};
+use crate::output::{self, Hinted};
+
+/// What is written, and how it looks on a terminal.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// To be read by people too.
+    Text,
+    /// Bytes that a terminal can only garble.
+    Binary,
+}
+
+/// What to do where something cannot be written.
+pub(crate) const NOTHING_WRITTEN: &str =
+    "nothing was written; choose a place that is there, can be written to, and has room";
+
+/// `-o`: where the artefact goes.
+#[derive(clap::Args)]
+pub(crate) struct DestinationArgs {
+    /// Write it to this file, which is replaced if it is there [default: standard output]
+    #[arg(short, long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+impl DestinationArgs {
+    /// Writes the artefact. Says, once it is in a file, which artefact that is.
+    pub(crate) fn write(&self, bytes: &[u8], form: Form, what: &str) -> Result<()> {
+        let Some(path) = self.out.as_deref().filter(|path| *path != Path::new("-")) else {
+            if form == Form::Binary && io::stdout().is_terminal() {
+                let problem = format!("standard output is a terminal, and this is binary: {what}");
+                return Err(Hinted::error(problem, "give -o FILE, or send it through a pipe"));
+            }
+            return output::bytes(bytes);
+        };
+        if write(path, bytes)? {
+            output::data(
+                format!("wrote {}: {what}, {} bytes\n", shown(path), bytes.len()).as_bytes(),
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// Writes a file under a temporary name beside it, then renames it. What is no file, such as a pipe or a device, is
+/// written to as it is. Says whether a file is there now.
+///
+/// # Errors
+/// When it cannot be written; what was there before is still there, whole.
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<bool> {
+    let failed = |fault: io::Error| {
+        let problem = format!("cannot write {}: {}", shown(path), reason(&fault));
+        Hinted::error(problem, NOTHING_WRITTEN)
+    };
+    match fs::metadata(path) {
+        Ok(found) if found.is_dir() => Err(failed(io::ErrorKind::IsADirectory.into())),
+        Ok(found) if !found.is_file() => {
+            let device = OpenOptions::new().write(true).open(path);
+            device.and_then(|mut device| device.write_all(bytes)).map_err(failed)?;
+            Ok(false)
+        }
+        // A link is followed: the file that it leads to is the one that is meant.
+        Ok(_) => {
+            fs::canonicalize(path).and_then(|path| replace(&path, bytes)).map_err(failed)?;
+            Ok(true)
+        }
+        Err(_) => {
+            replace(path, bytes).map_err(failed)?;
+            Ok(true)
+        }
+    }
+}
+
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let name = path.file_name().ok_or(io::ErrorKind::IsADirectory)?;
+    let mut draft = name.to_owned();
+    draft.push(format!(".{}.new", std::process::id()));
+    let draft = path.with_file_name(draft);
+    // Not one that is there already, which could be a link to anywhere.
+    let mut file = File::create_new(&draft)?;
+    let written = file
+        .write_all(bytes)
+        .and_then(|()| file.sync_all())
+        .and_then(|()| fs::rename(&draft, path));
+    written.inspect_err(|_| {
+        // There is nothing more to say if even this fails.
+        let _ = fs::remove_file(&draft);
+    })
+}
