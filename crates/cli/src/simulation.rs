@@ -57,6 +57,11 @@ impl SimulationArgs {
         self.at.map_or_else(now, Ok)
     }
 
+    /// The time that was asked for, if any was.
+    pub(crate) fn at_given(&self) -> Option<UnixTime> {
+        self.at
+    }
+
     /// The fault, if any is asked for.
     pub(crate) fn fault(&self) -> Result<Option<Fault>> {
         self.fault.as_deref().map(fault_name::fault).transpose()

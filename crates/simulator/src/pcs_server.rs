@@ -35,7 +35,7 @@ pub use address::{Address, InvalidAddress};
 pub use answer::Answer;
 pub use failure::{Failure, FailureError, FailureRule, Times, Which};
 pub use request::{Endpoint, Request, UnknownEndpoint};
-pub use shared::{Clock, Served};
+pub use shared::{Clock, Observer, Served};
 
 use std::fmt;
 use std::io;
@@ -168,6 +168,11 @@ impl PcsServer {
     /// Has the time from elsewhere from now on.
     pub fn set_clock(&self, clock: Clock) {
         self.shared.set_clock(clock);
+    }
+
+    /// Tells somebody of every request from now on, before its answer is on its way.
+    pub fn observe(&self, observer: Observer) {
+        self.shared.set_observer(observer);
     }
 
     /// The requests so far, in the order in which they came; of very many, the latest.

@@ -3,6 +3,8 @@
 mod collateral;
 mod faults;
 mod format;
+#[cfg(unix)]
+mod pcs;
 mod platform;
 mod quote;
 
@@ -29,6 +31,8 @@ enum Sim {
     Quote(quote::Args),
     Collateral(collateral::Args),
     Faults(faults::Args),
+    #[cfg(unix)]
+    Pcs(pcs::Args),
 }
 
 const EXAMPLES: &str = "\
@@ -42,6 +46,9 @@ Examples:
   The same quote after a TCB recovery, which left this platform behind:
     tdattest sim collateral --platform my-platform --set-of early -o early.json
     tdattest verify quote.dat --collateral early.json --root my-platform/root.pem
+
+  Serve it as Intel's PCS does, for clients that fetch:
+    tdattest sim pcs --platform my-platform --listen 127.0.0.1:8081
 
   Does my verifier notice a revoked platform?
     tdattest sim collateral --platform my-platform --fault pck-chain.revoked -o revoked.json
@@ -65,5 +72,7 @@ pub(crate) fn perform(args: &Args) -> Result<()> {
         Sim::Quote(args) => quote::run(args),
         Sim::Collateral(args) => collateral::run(args),
         Sim::Faults(args) => faults::run(args),
+        #[cfg(unix)]
+        Sim::Pcs(args) => pcs::run(args),
     }
 }

@@ -17,6 +17,9 @@ use crate::platform::Platform;
 /// Where the server has the time from.
 pub type Clock = Arc<dyn Fn() -> UnixTime + Send + Sync>;
 
+/// Who is told of every request.
+pub type Observer = Arc<dyn Fn(&Served) + Send + Sync>;
+
 /// A request that was answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Served {
@@ -52,6 +55,7 @@ pub(super) struct Shared {
     clock: Mutex<Clock>,
     rules: Mutex<Rules>,
     log: Mutex<Log>,
+    observer: Mutex<Option<Observer>>,
 }
 
 #[derive(Default)]
@@ -68,6 +72,7 @@ impl Shared {
             clock: Mutex::new(clock),
             rules: Mutex::default(),
             log: Mutex::default(),
+            observer: Mutex::default(),
         }
     }
 
@@ -77,6 +82,10 @@ impl Shared {
 
     pub(super) fn set_clock(&self, clock: Clock) {
         *lock(&self.clock) = clock;
+    }
+
+    pub(super) fn set_observer(&self, observer: Observer) {
+        *lock(&self.observer) = Some(observer);
     }
 
     pub(super) fn rules(&self) -> MutexGuard<'_, Rules> {
@@ -153,7 +162,13 @@ impl Shared {
         if log.latest.len() == LOGGED {
             log.latest.pop_front();
         }
-        log.latest.push_back(Served { method, path, endpoint, status, refusal, failure });
+        let served = Served { method, path, endpoint, status, refusal, failure };
+        log.latest.push_back(served.clone());
+        drop(log);
+        let observer = lock(&self.observer).clone();
+        if let Some(observer) = observer {
+            observer(&served);
+        }
     }
 }
 
