@@ -1,6 +1,6 @@
 //! A quote by the GET_QUOTE ioctl of downstream drivers: the kernel hands a buffer to the host.
 //!
-//! Source: Intel GHCI, "TDG.VP.VMCALL<GetQuote>"; Intel's downstream drivers, whose payload is a framed QGS message.
+//! Source: Intel GHCI, `TDG.VP.VMCALL<GetQuote>`; Intel's downstream drivers, whose payload is a framed QGS message.
 
 use rustix::io::Errno;
 use tdattest_wire::Fixed as _;
