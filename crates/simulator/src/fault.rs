@@ -8,78 +8,12 @@ mod break_chain;
 mod break_collateral;
 mod break_crl;
 mod break_quote;
+mod table;
+
+pub use table::Fault;
 
 use std::fmt;
 use std::str::FromStr;
-
-/// One thing that can be wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Fault {
-    /// Of the chain of the PCK CRL's issuer.
-    PckCrlIssuerChain(ChainFault),
-    /// Of the root CA's CRL.
-    RootCaCrl(CrlFault),
-    /// Of the PCK CA's CRL.
-    PckCrl(CrlFault),
-    /// Of the chain of the TCB info's signer.
-    TcbInfoIssuerChain(ChainFault),
-    /// Of the TCB info as a document.
-    TcbInfo(DocumentFault),
-    /// Of the chain of the QE identity's signer.
-    QeIdentityIssuerChain(ChainFault),
-    /// Of the QE identity as a document.
-    QeIdentity(DocumentFault),
-    /// Of the PCK certificate chain.
-    PckChain(ChainFault),
-    /// Neither quote nor collateral has a PCK certificate chain.
-    PckChainMissing,
-    /// The PCK certificate has no SGX extension.
-    SgxExtension,
-    /// The PCK CRL is the other CA's.
-    PckCrlOfOtherCa,
-    /// The TCB info is for the other TEE.
-    TcbInfoOfOtherTee,
-    /// The TCB info is for another platform family.
-    Fmspc,
-    /// The TCB info is for another PCE.
-    PceId,
-    /// The TCB info lists no TDX module of this major version.
-    TdxModuleUnknown,
-    /// Somebody else signed the TDX module.
-    TdxModuleSigner,
-    /// The TDX module is none of production.
-    TdxModuleAttributes,
-    /// The QE report is signed by another key than the PCK.
-    QeReportSignature,
-    /// The QE did not commit to the attestation key.
-    AttestationKeyBinding,
-    /// The QE identity is of another enclave.
-    QeIdentityOfOtherEnclave,
-    /// The QE has another MISCSELECT.
-    QeMiscSelect,
-    /// The QE has other attributes: it runs in debug mode.
-    QeAttributes,
-    /// The QE has another signer.
-    QeMrSigner,
-    /// The QE is another product.
-    QeIsvProdId,
-    /// The attestation key is no point of the curve.
-    AttestationKey,
-    /// The quote is signed by another key than the attestation key.
-    QuoteSignature,
-    /// The platform reaches no TCB level.
-    PlatformTcb,
-    /// The TDX module reaches no TCB level.
-    TdxModuleTcb,
-    /// The TDX module's TCB level has a status that no module can have.
-    TdxModuleStatus,
-    /// The QE reaches no TCB level.
-    QeTcb,
-    /// The platform reaches no TCB level with the SVNs of now.
-    CurrentPlatformTcb,
-    /// The TDX module that runs now reaches no TCB level.
-    CurrentTdxModuleTcb,
-}
 
 /// What can be wrong with a chain: with its leaf, where nothing else is said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -214,34 +148,6 @@ impl DocumentFault {
     }
 }
 
-/// The faults that stand alone.
-const OWN: [Fault; 24] = [
-    Fault::PckChainMissing,
-    Fault::SgxExtension,
-    Fault::PckCrlOfOtherCa,
-    Fault::TcbInfoOfOtherTee,
-    Fault::Fmspc,
-    Fault::PceId,
-    Fault::TdxModuleUnknown,
-    Fault::TdxModuleSigner,
-    Fault::TdxModuleAttributes,
-    Fault::QeReportSignature,
-    Fault::AttestationKeyBinding,
-    Fault::QeIdentityOfOtherEnclave,
-    Fault::QeMiscSelect,
-    Fault::QeAttributes,
-    Fault::QeMrSigner,
-    Fault::QeIsvProdId,
-    Fault::AttestationKey,
-    Fault::QuoteSignature,
-    Fault::PlatformTcb,
-    Fault::TdxModuleTcb,
-    Fault::TdxModuleStatus,
-    Fault::QeTcb,
-    Fault::CurrentPlatformTcb,
-    Fault::CurrentTdxModuleTcb,
-];
-
 impl Fault {
     /// Every fault, in the order in which a verifier checks.
     pub fn all() -> Vec<Self> {
@@ -253,102 +159,8 @@ impl Fault {
         all.extend(ChainFault::ALL.map(Self::QeIdentityIssuerChain));
         all.extend(DocumentFault::ALL.map(Self::QeIdentity));
         all.extend(ChainFault::ALL.map(Self::PckChain));
-        all.extend(OWN);
+        all.extend(table::ALONE);
         all
-    }
-
-    /// Its name, which is the code of the error that it must bring about: `pck-chain.revoked`.
-    pub fn name(self) -> String {
-        let (subject, fault) = match self {
-            Self::PckCrlIssuerChain(fault) => ("pck-crl-issuer-chain", fault.name()),
-            Self::RootCaCrl(fault) => ("root-ca-crl", fault.name()),
-            Self::PckCrl(fault) => ("pck-crl", fault.name()),
-            Self::TcbInfoIssuerChain(fault) => ("tcb-info-issuer-chain", fault.name()),
-            Self::TcbInfo(fault) => ("tcb-info", fault.name()),
-            Self::QeIdentityIssuerChain(fault) => ("qe-identity-issuer-chain", fault.name()),
-            Self::QeIdentity(fault) => ("qe-identity", fault.name()),
-            Self::PckChain(fault) => ("pck-chain", fault.name()),
-            own => return own.own_name().into(),
-        };
-        format!("{subject}.{fault}")
-    }
-
-    fn own_name(self) -> &'static str {
-        match self {
-            Self::PckChainMissing => "pck-chain.missing",
-            Self::SgxExtension => "pck-chain.sgx-extension",
-            Self::PckCrlOfOtherCa => "pck-crl.other-ca",
-            Self::TcbInfoOfOtherTee => "tcb-info.other-tee",
-            Self::Fmspc => "tcb-info.fmspc",
-            Self::PceId => "tcb-info.pceid",
-            Self::TdxModuleUnknown => "tdx-module.unknown",
-            Self::TdxModuleSigner => "tdx-module.signer",
-            Self::TdxModuleAttributes => "tdx-module.attributes",
-            Self::QeReportSignature => "qe.signature",
-            Self::AttestationKeyBinding => "qe.key-binding",
-            Self::QeIdentityOfOtherEnclave => "qe-identity.other-enclave",
-            Self::QeMiscSelect => "qe.miscselect",
-            Self::QeAttributes => "qe.attributes",
-            Self::QeMrSigner => "qe.mrsigner",
-            Self::QeIsvProdId => "qe.isvprodid",
-            Self::AttestationKey => "quote.attestation-key",
-            Self::QuoteSignature => "quote.signature",
-            Self::PlatformTcb => "tcb.platform-not-supported",
-            Self::TdxModuleTcb => "tcb.tdx-module-not-supported",
-            Self::TdxModuleStatus => "tcb.tdx-module-status",
-            Self::QeTcb => "tcb.qe-not-supported",
-            Self::CurrentPlatformTcb => "tcb.current-platform-not-supported",
-            Self::CurrentTdxModuleTcb => "tcb.current-tdx-module-not-supported",
-            // Named by their subject above.
-            Self::PckCrlIssuerChain(_)
-            | Self::RootCaCrl(_)
-            | Self::PckCrl(_)
-            | Self::TcbInfoIssuerChain(_)
-            | Self::TcbInfo(_)
-            | Self::QeIdentityIssuerChain(_)
-            | Self::QeIdentity(_)
-            | Self::PckChain(_) => "",
-        }
-    }
-
-    /// Which artefact it breaks.
-    pub fn breaks(self) -> Broken {
-        match self {
-            // A certificate of the quote is revoked elsewhere.
-            Self::PckChain(ChainFault::Revoked) => Broken::Collateral,
-            Self::PckChain(_)
-            | Self::PckChainMissing
-            | Self::SgxExtension
-            | Self::TdxModuleUnknown
-            | Self::TdxModuleSigner
-            | Self::TdxModuleAttributes
-            | Self::QeReportSignature
-            | Self::AttestationKeyBinding
-            | Self::QeMiscSelect
-            | Self::QeAttributes
-            | Self::QeMrSigner
-            | Self::QeIsvProdId
-            | Self::AttestationKey
-            | Self::QuoteSignature
-            | Self::PlatformTcb
-            | Self::TdxModuleTcb
-            | Self::QeTcb
-            | Self::CurrentPlatformTcb
-            | Self::CurrentTdxModuleTcb => Broken::Quote,
-            Self::PckCrlIssuerChain(_)
-            | Self::RootCaCrl(_)
-            | Self::PckCrl(_)
-            | Self::TcbInfoIssuerChain(_)
-            | Self::TcbInfo(_)
-            | Self::QeIdentityIssuerChain(_)
-            | Self::QeIdentity(_)
-            | Self::PckCrlOfOtherCa
-            | Self::TcbInfoOfOtherTee
-            | Self::Fmspc
-            | Self::PceId
-            | Self::QeIdentityOfOtherEnclave
-            | Self::TdxModuleStatus => Broken::Collateral,
-        }
     }
 }
 

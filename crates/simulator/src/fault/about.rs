@@ -1,160 +1,14 @@
-//! What is known about each fault: what it does, which document speaks of it, what Intel's library says to it.
+//! What is known about the faults that chains, CRLs and documents share: what each does, which document speaks of it,
+//! what Intel's library says to it.
 //!
-//! Source of the statuses: Intel QVL, `QuoteVerification.h` and the verifiers that answer them. A status is the one of
-//! the check that looks for this very fault. Intel's library may stop at another one before: it tests CRLs of a TCB
-//! signing chain before its root, and looks at no key identifiers at all.
+//! A status is the one of the check that looks for this very fault. Intel's library may stop at another one before: it
+//! tests CRLs of a TCB signing chain before its root, and looks at no key identifiers at all.
 
-use super::{ChainFault, CrlFault, DocumentFault, Fault};
+use super::{ChainFault, CrlFault, DocumentFault};
 
-impl Fault {
-    /// What is wrong, in one line.
-    pub fn about(self) -> String {
-        match self {
-            Self::PckCrlIssuerChain(fault) => {
-                format!("PCK CRL issuer chain: {}", chain(fault, "PCK CA certificate", true))
-            }
-            Self::TcbInfoIssuerChain(fault) => {
-                format!("TCB info issuer chain: {}", chain(fault, "TCB signing certificate", false))
-            }
-            Self::QeIdentityIssuerChain(fault) => {
-                format!(
-                    "QE identity issuer chain: {}",
-                    chain(fault, "TCB signing certificate", false)
-                )
-            }
-            Self::PckChain(fault) => {
-                format!("PCK chain: {}", chain(fault, "PCK certificate", false))
-            }
-            Self::RootCaCrl(fault) => crl(fault, "root CA"),
-            Self::PckCrl(fault) => crl(fault, "PCK CA"),
-            Self::TcbInfo(fault) => document(fault, "TCB info"),
-            Self::QeIdentity(fault) => document(fault, "QE identity"),
-            own => own.about_own().into(),
-        }
-    }
-
-    fn about_own(self) -> &'static str {
-        match self {
-            Self::PckChainMissing => "the quote carries an encrypted PPID instead of a PCK chain",
-            Self::SgxExtension => "the PCK certificate has no SGX extension",
-            Self::PckCrlOfOtherCa => "the PCK CRL and its issuer are those of the other PCK CA",
-            Self::TcbInfoOfOtherTee => "the TCB info is for the other TEE",
-            Self::Fmspc => "the TCB info is for another FMSPC",
-            Self::PceId => "the TCB info is for another PCEID",
-            Self::TdxModuleUnknown => "the TDX module's major version is in no TCB info",
-            Self::TdxModuleSigner => "MRSIGNERSEAM is not Intel's",
-            Self::TdxModuleAttributes => "SEAMATTRIBUTES is not zero",
-            Self::QeReportSignature => "the QE report is signed by a stranger, not by the PCK",
-            Self::AttestationKeyBinding => "the QE report does not commit to the attestation key",
-            Self::QeIdentityOfOtherEnclave => {
-                "the QE identity says that it is of the other TEE's QE"
-            }
-            Self::QeMiscSelect => "the QE's MISCSELECT is not its identity's",
-            Self::QeAttributes => "the QE runs in debug mode",
-            Self::QeMrSigner => "the QE is signed by somebody else than Intel",
-            Self::QeIsvProdId => "the QE is another product of Intel's",
-            Self::AttestationKey => "the attestation key is no point on P-256",
-            Self::QuoteSignature => "the quote is signed by a stranger, not by the attestation key",
-            Self::PlatformTcb => "the PCK certificate's component SVNs are below every TCB level",
-            Self::TdxModuleTcb => "the TDX module's SVN is below every level of its identity",
-            Self::TdxModuleStatus => "the TDX module's levels say ConfigurationNeeded",
-            Self::QeTcb => "the QE's SVN is below every level of its identity",
-            Self::CurrentPlatformTcb => "TEE_TCB_SVN2 is below every TCB level",
-            Self::CurrentTdxModuleTcb => "the module of TEE_TCB_SVN2 is below every level",
-            Self::PckCrlIssuerChain(_)
-            | Self::RootCaCrl(_)
-            | Self::PckCrl(_)
-            | Self::TcbInfoIssuerChain(_)
-            | Self::TcbInfo(_)
-            | Self::QeIdentityIssuerChain(_)
-            | Self::QeIdentity(_)
-            | Self::PckChain(_) => "",
-        }
-    }
-
-    /// The document, and its section, that speaks of what is broken.
-    pub fn source(self) -> &'static str {
-        match self {
-            Self::PckCrlIssuerChain(fault)
-            | Self::TcbInfoIssuerChain(fault)
-            | Self::QeIdentityIssuerChain(fault)
-            | Self::PckChain(fault) => chain_source(fault),
-            Self::RootCaCrl(_) | Self::PckCrl(_) => "RFC 5280, \"CRL and CRL Extensions Profile\"",
-            Self::PckCrlOfOtherCa => "PCS API v4, \"Get Revocation List\"",
-            Self::SgxExtension => {
-                "Intel SGX PCK Certificate and CRL Profile Specification, \"SGX Extensions\""
-            }
-            Self::TcbInfo(_)
-            | Self::TcbInfoOfOtherTee
-            | Self::Fmspc
-            | Self::PceId
-            | Self::TdxModuleUnknown
-            | Self::TdxModuleSigner
-            | Self::TdxModuleAttributes
-            | Self::PlatformTcb
-            | Self::TdxModuleTcb
-            | Self::TdxModuleStatus => "PCS API v4, \"Get TDX TCB Info\"",
-            Self::QeIdentity(_)
-            | Self::QeIdentityOfOtherEnclave
-            | Self::QeMiscSelect
-            | Self::QeAttributes
-            | Self::QeMrSigner
-            | Self::QeIsvProdId
-            | Self::QeTcb => "PCS API v4, \"Get TDX QE Identity\"",
-            Self::PckChainMissing
-            | Self::QeReportSignature
-            | Self::AttestationKeyBinding
-            | Self::AttestationKey
-            | Self::QuoteSignature => "TDX quoting API, \"Quote Format\"",
-            Self::CurrentPlatformTcb | Self::CurrentTdxModuleTcb => {
-                "Intel QVL 1.27, relaunch check"
-            }
-        }
-    }
-
-    /// The status that Intel's library has for it, whether or not it looks.
-    pub fn intel_status(self) -> &'static str {
-        match self {
-            Self::PckCrlIssuerChain(fault) => CA.status(fault),
-            Self::TcbInfoIssuerChain(fault) | Self::QeIdentityIssuerChain(fault) => {
-                TCB_SIGNING.status(fault)
-            }
-            Self::PckChain(fault) => PCK.status(fault),
-            Self::RootCaCrl(fault) | Self::PckCrl(fault) => crl_status(fault),
-            Self::TcbInfo(DocumentFault::Signature) => "TCB_INFO_INVALID_SIGNATURE",
-            Self::TcbInfo(DocumentFault::Malformed) => "SGX_TCB_INFO_INVALID",
-            Self::TcbInfo(_) => "SGX_TCB_INFO_EXPIRED",
-            Self::QeIdentity(DocumentFault::Signature) => "SGX_ENCLAVE_IDENTITY_INVALID_SIGNATURE",
-            Self::QeIdentity(DocumentFault::Malformed) => "SGX_ENCLAVE_IDENTITY_INVALID",
-            Self::QeIdentity(_) => "SGX_ENCLAVE_IDENTITY_EXPIRED",
-            Self::PckChainMissing => "UNSUPPORTED_QE_CERTIFICATION_DATA_TYPE",
-            Self::SgxExtension => "SGX_PCK_INVALID_EXTENSIONS",
-            Self::PckCrlOfOtherCa => "INVALID_PCK_CRL",
-            Self::TcbInfoOfOtherTee | Self::Fmspc | Self::PceId => "TCB_INFO_MISMATCH",
-            Self::TdxModuleUnknown | Self::TdxModuleSigner | Self::TdxModuleAttributes => {
-                "TDX_MODULE_MISMATCH"
-            }
-            Self::QeReportSignature => "INVALID_QE_REPORT_SIGNATURE",
-            Self::AttestationKeyBinding => "INVALID_QE_REPORT_DATA",
-            Self::QeIdentityOfOtherEnclave
-            | Self::QeMiscSelect
-            | Self::QeAttributes
-            | Self::QeMrSigner
-            | Self::QeIsvProdId => "QE_IDENTITY_MISMATCH",
-            Self::AttestationKey => "UNSUPPORTED_QUOTE_FORMAT",
-            Self::QuoteSignature => "INVALID_QUOTE_SIGNATURE",
-            Self::PlatformTcb
-            | Self::TdxModuleTcb
-            | Self::TdxModuleStatus
-            | Self::QeTcb
-            | Self::CurrentPlatformTcb
-            | Self::CurrentTdxModuleTcb => "TCB_NOT_SUPPORTED",
-        }
-    }
-}
-
-fn chain(fault: ChainFault, leaf: &str, is_ca: bool) -> String {
-    match fault {
+pub(super) fn chain(fault: ChainFault, chain: &str, leaf: &Leaf) -> String {
+    let (leaf, is_ca) = (leaf.name, leaf.is_ca);
+    let about = match fault {
         ChainFault::Malformed => "its text breaks off within the first certificate".into(),
         ChainFault::Length => "it ends before its root".into(),
         ChainFault::Issuer => format!("the {leaf} names an issuer that is not in the chain"),
@@ -170,10 +24,11 @@ fn chain(fault: ChainFault, leaf: &str, is_ca: bool) -> String {
         ChainFault::Revoked => format!("the {leaf} is revoked"),
         ChainFault::NotYetValid => format!("the {leaf} is valid from tomorrow"),
         ChainFault::Expired => format!("the {leaf} expired yesterday"),
-    }
+    };
+    format!("{chain}: {about}")
 }
 
-fn crl(fault: CrlFault, ca: &str) -> String {
+pub(super) fn crl(fault: CrlFault, ca: &str) -> String {
     match fault {
         CrlFault::Malformed => format!("the {ca}'s CRL does not say when the next is due"),
         CrlFault::Issuer => format!("the {ca}'s CRL names another issuer"),
@@ -186,7 +41,7 @@ fn crl(fault: CrlFault, ca: &str) -> String {
     }
 }
 
-fn document(fault: DocumentFault, name: &str) -> String {
+pub(super) fn document(fault: DocumentFault, name: &str) -> String {
     match fault {
         DocumentFault::Signature => format!("the {name} is signed by a stranger"),
         DocumentFault::Malformed => format!("the {name} has no TCB level"),
@@ -195,7 +50,7 @@ fn document(fault: DocumentFault, name: &str) -> String {
     }
 }
 
-fn chain_source(fault: ChainFault) -> &'static str {
+pub(super) fn chain_source(fault: ChainFault) -> &'static str {
     match fault {
         ChainFault::Malformed => "RFC 7468, \"Textual Encoding of Certificates\"",
         ChainFault::Length | ChainFault::Issuer | ChainFault::Signature => {
@@ -211,8 +66,10 @@ fn chain_source(fault: ChainFault) -> &'static str {
     }
 }
 
-/// Intel's statuses about the leaf of a chain.
-struct ChainStatuses {
+/// The leaf of a chain: what it is, and Intel's statuses about it.
+pub(super) struct Leaf {
+    name: &'static str,
+    is_ca: bool,
     unreadable: &'static str,
     untrusted: &'static str,
     missing: &'static str,
@@ -222,7 +79,9 @@ struct ChainStatuses {
     expired: &'static str,
 }
 
-const PCK: ChainStatuses = ChainStatuses {
+pub(super) const PCK: Leaf = Leaf {
+    name: "PCK certificate",
+    is_ca: false,
     unreadable: "UNSUPPORTED_CERT_FORMAT",
     untrusted: "SGX_PCK_CERT_CHAIN_UNTRUSTED",
     missing: "SGX_PCK_MISSING",
@@ -232,7 +91,9 @@ const PCK: ChainStatuses = ChainStatuses {
     expired: "SGX_PCK_CERT_CHAIN_EXPIRED",
 };
 
-const CA: ChainStatuses = ChainStatuses {
+pub(super) const PCK_CA: Leaf = Leaf {
+    name: "PCK CA certificate",
+    is_ca: true,
     missing: "SGX_INTERMEDIATE_CA_MISSING",
     extensions: "SGX_INTERMEDIATE_CA_INVALID_EXTENSIONS",
     issuer: "SGX_INTERMEDIATE_CA_INVALID_ISSUER",
@@ -240,7 +101,9 @@ const CA: ChainStatuses = ChainStatuses {
     ..PCK
 };
 
-const TCB_SIGNING: ChainStatuses = ChainStatuses {
+pub(super) const TCB_SIGNING: Leaf = Leaf {
+    name: "TCB signing certificate",
+    is_ca: false,
     unreadable: "UNSUPPORTED_CERT_FORMAT",
     untrusted: "SGX_TCB_SIGNING_CERT_CHAIN_UNTRUSTED",
     missing: "SGX_TCB_SIGNING_CERT_MISSING",
@@ -250,8 +113,8 @@ const TCB_SIGNING: ChainStatuses = ChainStatuses {
     expired: "SGX_SIGNING_CERT_CHAIN_EXPIRED",
 };
 
-impl ChainStatuses {
-    fn status(&self, fault: ChainFault) -> &'static str {
+impl Leaf {
+    pub(super) fn status(&self, fault: ChainFault) -> &'static str {
         match fault {
             ChainFault::Malformed | ChainFault::Length => self.unreadable,
             ChainFault::Untrusted => self.untrusted,
@@ -267,7 +130,7 @@ impl ChainStatuses {
     }
 }
 
-fn crl_status(fault: CrlFault) -> &'static str {
+pub(super) fn crl_status(fault: CrlFault) -> &'static str {
     match fault {
         CrlFault::Malformed => "SGX_CRL_UNSUPPORTED_FORMAT",
         CrlFault::Issuer => "SGX_CRL_UNKNOWN_ISSUER",
