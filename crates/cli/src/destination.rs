@@ -73,6 +73,10 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<bool> {
             fs::canonicalize(path).and_then(|path| replace(&path, bytes)).map_err(failed)?;
             Ok(true)
         }
+        // A link to where nothing is: what it leads to is meant, and cannot be written beside.
+        Err(_) if path.is_symlink() => {
+            Err(failed(io::Error::other("it is a link to where nothing is")))
+        }
         Err(_) => {
             replace(path, bytes).map_err(failed)?;
             Ok(true)
@@ -87,8 +91,13 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let draft = path.with_file_name(draft);
     // Not one that is there already, which could be a link to anywhere.
     let mut file = File::create_new(&draft)?;
-    let written = file
-        .write_all(bytes)
+    // What replaces a file is as open to others as that was.
+    let as_before = match fs::metadata(path) {
+        Ok(found) => file.set_permissions(found.permissions()),
+        Err(_) => Ok(()),
+    };
+    let written = as_before
+        .and_then(|()| file.write_all(bytes))
         .and_then(|()| file.sync_all())
         .and_then(|()| fs::rename(&draft, path));
     written.inspect_err(|_| {

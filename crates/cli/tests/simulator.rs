@@ -454,8 +454,32 @@ fn the_demo_takes_no_platform_away_that_has_more_in_it() {
     let sandbox = Sandbox::new("demo_platform");
     sandbox.write("d/platform/notes", "mine");
     let run = sandbox.run(&["demo", "--at", AT, "--folder", "d", "--force"]);
-    assert_misuse(&run, "error: cannot replace `d/platform`: ");
+    assert_misuse(&run, "error: `d/platform` is there already, and no demo made it");
     assert_eq!(sandbox.read("d/platform/notes"), b"mine");
+}
+
+#[test]
+fn the_demo_replaces_no_platform_but_that_of_a_demo() {
+    let sandbox = sandbox("demo_of_somebody");
+    // A platform of somebody's own, whose seed is nowhere else; one more file in a demo's; a link to a platform.
+    sandbox.write("d/notes", b"");
+    fs::rename(sandbox.path().join("p"), sandbox.path().join("d/platform")).unwrap();
+    let mine = sandbox.read("d/platform/platform.toml");
+    let force = ["demo", "--at", AT, "--folder", "d", "--force"];
+    assert_misuse(
+        &sandbox.run(&force),
+        "error: `d/platform` is there already, and no demo made it",
+    );
+    assert_eq!(sandbox.read("d/platform/platform.toml"), mine);
+
+    assert_eq!(sandbox.run(&["demo", "--at", AT, "--folder", "e"]).code, Some(0));
+    sandbox.write("e/platform/more", b"mine");
+    let force = ["demo", "--at", AT, "--folder", "e", "--force"];
+    assert_misuse(
+        &sandbox.run(&force),
+        "error: `e/platform` is there already, and no demo made it",
+    );
+    assert_eq!(names(&sandbox, "e/platform"), ["more", "platform.toml", "root.pem"]);
 }
 
 #[test]

@@ -76,7 +76,7 @@ pub enum StartError {
     #[error("cannot listen at {0}: the port is in use")]
     PortInUse(Address),
     /// A file is there: of a server that runs, or of one that could not clean up.
-    #[error("cannot listen at unix:{path}: the file is there already; remove it if no server uses it", path = .0.display())]
+    #[error("cannot listen at unix:{path}: the file is there already", path = .0.display())]
     FileExists(PathBuf),
     /// Something else is wrong with the address.
     #[error("cannot listen at {address}: {fault}")]

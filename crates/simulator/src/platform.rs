@@ -62,7 +62,7 @@ pub enum PlatformError {
     #[error("is of form {found}, and this version reads form {FORM}")]
     Form {
         /// The form it is of.
-        found: i64,
+        found: String,
     },
     /// Well formed, and not possible.
     #[error("{0}")]
@@ -83,10 +83,11 @@ impl Platform {
         let table: toml::Table =
             text.parse().map_err(|fault: toml::de::Error| toml_error(text, &fault))?;
         // Before anything else: another form has other keys, whose names would only confuse.
-        match table.get("form").and_then(toml::Value::as_integer) {
-            Some(found) if found != i64::from(FORM) => return Err(PlatformError::Form { found }),
-            // A form that is missing or no number is told below.
-            _ => {}
+        match table.get("form") {
+            Some(toml::Value::Integer(found)) if *found == i64::from(FORM) => {}
+            Some(found) => return Err(PlatformError::Form { found: found.to_string() }),
+            // Told below, with the line.
+            None => {}
         }
         let platform: Self = toml::from_str(text).map_err(|fault| toml_error(text, &fault))?;
         platform.checked()

@@ -6,6 +6,7 @@
 mod accepted;
 mod appraisal;
 mod faults;
+mod levels;
 mod statuses;
 mod unreadable;
 
@@ -57,6 +58,7 @@ pub(super) fn all() -> Result<(String, Vec<Draft>)> {
     let bench = Bench::new()?;
     let mut cases = accepted::cases(&bench)?;
     cases.extend(statuses::cases(&bench)?);
+    cases.extend(levels::cases(&bench)?);
     cases.extend(appraisal::cases(&bench)?);
     cases.extend(faults::cases(&bench)?);
     cases.extend(unreadable::cases(&bench)?);

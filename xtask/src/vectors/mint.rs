@@ -133,8 +133,10 @@ fn list(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
     let reading = || format!("reading {}", folder.display());
     let before = found.len();
     for entry in fs::read_dir(folder).with_context(reading)? {
-        let path = entry.with_context(reading)?.path();
-        if path.is_dir() {
+        let entry = entry.with_context(reading)?;
+        let path = entry.path();
+        // A link is not followed: what it leads to is not of this tree.
+        if entry.file_type().with_context(reading)?.is_dir() {
             list(&path, found)?;
         } else {
             found.push(path);
@@ -173,8 +175,7 @@ fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
         fs::create_dir_all(folder)?;
     }
     let draft = path.with_extension(format!("{}.new", std::process::id()));
-    fs::write(&draft, bytes)?;
-    fs::rename(&draft, path).inspect_err(|_| {
+    fs::write(&draft, bytes).and_then(|()| fs::rename(&draft, path)).inspect_err(|_| {
         // The error that is reported says more than one about this.
         let _ = fs::remove_file(&draft);
     })

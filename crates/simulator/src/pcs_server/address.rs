@@ -35,7 +35,9 @@ impl fmt::Display for Address {
 
 /// Why a text is no address.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no address to listen at, expected one such as 127.0.0.1:8081 or unix:PATH")]
+#[error(
+    "`{0}` is no address to listen at, expected numbers such as 127.0.0.1:8081 (names are not looked up), or unix:PATH"
+)]
 pub struct InvalidAddress(pub String);
 
 impl FromStr for Address {

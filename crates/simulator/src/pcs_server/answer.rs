@@ -10,7 +10,7 @@ use crate::error::MintError;
 pub struct Answer {
     /// The status code.
     pub status: u16,
-    /// Names, spelled as Intel spells them, and values of its headers, in order.
+    /// Names, spelled as Intel spells them (HTTP sends them in lower case), and values of its headers, in order.
     pub headers: Vec<(&'static str, String)>,
     /// The body.
     pub body: Vec<u8>,

@@ -1,6 +1,7 @@
 //! One connection: HTTP/1.1 in, plain requests to the API, plain answers out.
 //!
-//! Must stay true: everything that a client sends or holds open has a bound.
+//! Must stay true: everything that a client sends has a bound, and so has its silence. A client that does not read its
+//! answers keeps its place until the server stops: this is a server for tests.
 
 use std::convert::Infallible;
 use std::future::poll_fn;

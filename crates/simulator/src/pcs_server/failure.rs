@@ -236,9 +236,16 @@ impl Rules {
         self.0.clear();
     }
 
-    /// How the next request for an endpoint fails, if it does. It counts.
-    pub(super) fn next(&mut self, endpoint: Option<Endpoint>) -> Option<Failure> {
-        let position = self.0.iter().position(|rule| rule.is_for(endpoint))?;
+    /// How the next request for an endpoint fails, if it does: by the first rule whose failure makes a difference to the
+    /// answer. It counts.
+    pub(super) fn next(
+        &mut self,
+        endpoint: Option<Endpoint>,
+        makes_a_difference: impl Fn(Failure) -> bool,
+    ) -> Option<Failure> {
+        let applies =
+            |rule: &FailureRule| rule.is_for(endpoint) && makes_a_difference(rule.failure);
+        let position = self.0.iter().position(applies)?;
         let rule = self.0.get_mut(position)?;
         let failure = rule.failure;
         match &mut rule.times {

@@ -104,8 +104,9 @@ impl Shared {
     pub(super) fn reply(&self, mut request: Request) -> Reply {
         request.number = self.next_number();
         let endpoint = endpoint(&request);
-        let failure = self.rules().next(endpoint);
-        let answer = self.answer(&request, failure);
+        let told = Told::new(&lock(&self.platform), &lock(&self.clock), &request);
+        let failure = self.rules().next(endpoint, |failure| told.differs(failure));
+        let answer = told.with(failure);
         self.record(&request, &answer, failure);
         let whole = answer.body.len();
         let sent = match failure {
@@ -126,18 +127,6 @@ impl Shared {
         let answer = Answer::from(refusal).with_request_id(request.number);
         self.record(&request, &answer, None);
         Reply { answer, sent: 0, delay: Duration::ZERO }
-    }
-
-    fn answer(&self, request: &Request, failure: Option<Failure>) -> Answer {
-        let platform = Arc::clone(&lock(&self.platform));
-        let clock = Arc::clone(&lock(&self.clock));
-        match failure {
-            Some(Failure::Status { status, retry_after }) => failed(request, status, retry_after),
-            Some(Failure::Lie(fault)) => lying_answer(&platform, clock(), request, fault),
-            Some(Failure::Slow(_) | Failure::CutOff { .. }) | None => {
-                answer(&platform, clock(), request)
-            }
-        }
     }
 
     fn next_number(&self) -> u64 {
@@ -172,6 +161,44 @@ impl Shared {
     }
 }
 
+/// What can be told in answer to one request.
+struct Told<'r> {
+    platform: Arc<Platform>,
+    now: UnixTime,
+    request: &'r Request,
+    truth: Answer,
+}
+
+impl<'r> Told<'r> {
+    fn new(platform: &Arc<Platform>, clock: &Clock, request: &'r Request) -> Self {
+        let now = clock();
+        let truth = answer(platform, now, request);
+        Self { platform: Arc::clone(platform), now, request, truth }
+    }
+
+    /// Whether a failure changes anything about the answer: a lie about what is not in it changes nothing, and from an
+    /// empty body nothing can be cut.
+    fn differs(&self, failure: Failure) -> bool {
+        match failure {
+            Failure::Lie(_) => self.with(Some(failure)) != self.truth,
+            Failure::CutOff { .. } => !self.truth.body.is_empty(),
+            Failure::Status { .. } | Failure::Slow(_) => true,
+        }
+    }
+
+    fn with(&self, failure: Option<Failure>) -> Answer {
+        match failure {
+            Some(Failure::Status { status, retry_after }) => {
+                failed(self.request, status, retry_after)
+            }
+            Some(Failure::Lie(fault)) => {
+                lying_answer(&self.platform, self.now, self.request, fault)
+            }
+            Some(Failure::Slow(_) | Failure::CutOff { .. }) | None => self.truth.clone(),
+        }
+    }
+}
+
 fn endpoint(request: &Request) -> Option<Endpoint> {
     Operation::of(&request.method, &request.path).map(Operation::endpoint)
 }
@@ -179,7 +206,9 @@ fn endpoint(request: &Request) -> Option<Endpoint> {
 /// A status out of the blue. Intel gives no id to a request that is one too many.
 fn failed(request: &Request, status: u16, retry_after: Option<u32>) -> Answer {
     let answer = Answer::empty(status);
-    let answer = if status == 429 { answer } else { answer.with_request_id(request.number) };
+    // Nor does the host of the root CA's CRL, which is another.
+    let unnumbered = status == 429 || endpoint(request) == Some(Endpoint::RootCaCrl);
+    let answer = if unnumbered { answer } else { answer.with_request_id(request.number) };
     match retry_after {
         Some(seconds) => answer.with("Retry-After", seconds.to_string()),
         None => answer,

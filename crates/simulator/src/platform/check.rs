@@ -10,7 +10,7 @@ impl Platform {
     /// This platform, unless something in it cannot be.
     pub(super) fn checked(self) -> Result<Self, PlatformError> {
         if self.form != FORM {
-            return Err(PlatformError::Form { found: self.form.into() });
+            return Err(PlatformError::Form { found: self.form.to_string() });
         }
         match self.problem() {
             Some(problem) => Err(PlatformError::Impossible(problem)),

@@ -96,7 +96,9 @@ fn a_platform_cut_short_of_another_form_or_with_unknown_keys_is_refused() {
     let text = fault.to_string();
     assert!(text.starts_with("line ") && !text.contains('\n'), "one line: {text}");
     let fault = refusal(&whole.replace("form = 1", "form = 2"));
-    assert_eq!(fault, PlatformError::Form { found: 2 });
+    assert_eq!(fault, PlatformError::Form { found: "2".into() });
+    let fault = refusal(&whole.replace("form = 1", "form = \"1.0\""));
+    assert_eq!(fault.to_string(), "is of form \"1.0\", and this version reads form 1");
     let fault = refusal(&whole.replace("pce_svn = 13", "pce_svn = 13\npce_svm = 12"));
     assert!(matches!(fault, PlatformError::Toml(_)), "{fault}");
     let fault = refusal(&whole.replacen("rtmr = 2", "rtmr = 4", 1));

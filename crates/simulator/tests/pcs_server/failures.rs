@@ -26,6 +26,42 @@ fn a_status_comes_as_often_as_it_is_set_with_an_empty_body_over_the_same_connect
     }
 }
 
+/// What changes nothing is not told, and does not count.
+#[test]
+fn a_lie_about_what_an_answer_has_not_is_kept_for_one_that_has_it() {
+    const SGX_TCB: &str = "/sgx/certification/v4/tcb?fmspc=5A1D0F6C0B00";
+    const PROCESSOR_CRL: &str = "/sgx/certification/v4/pckcrl?ca=processor&encoding=der";
+    let server = server();
+    let mut client = Client::of(&server);
+    for (rule, beside, about) in [
+        ("tcb=lie:tcb-info.tdx-module-status,times=1", SGX_TCB, TCB),
+        ("pckcrl=lie:pck-crl.expired,times=1", PROCESSOR_CRL, CRL),
+        ("tcb=lie:tcb-info.expired,times=1", "/tdx/certification/v4/tcb", TCB),
+        ("tcb=cut-off:1,times=1", "/tdx/certification/v4/tcb", TCB),
+    ] {
+        let rule = rule.replace("tcb-info.tdx-module-status", "tcb.tdx-module-status");
+        server.fail(rule.parse().unwrap());
+        client.get(beside);
+        assert_eq!(server.requests().last().unwrap().failure, None, "{rule} for {beside}");
+        // It may end the connection before the answer is whole.
+        let mut other = Client::of(&server);
+        other.send(format!("GET {about} HTTP/1.1\r\nHost: pcs\r\n\r\n").as_bytes());
+        let _ = other.receive();
+        assert!(server.requests().last().unwrap().failure.is_some(), "{rule} for {about}");
+        server.recover();
+    }
+}
+
+#[test]
+fn a_revocation_is_told_by_the_two_answers_that_it_takes() {
+    let server = server();
+    let mut client = Client::of(&server);
+    server.fail("all=lie:tcb-info-issuer-chain.revoked".parse().unwrap());
+    let truth = answer("/IntelSGXRootCA.der").body;
+    assert_ne!(client.get("/IntelSGXRootCA.der").body, truth);
+    assert!(server.requests().last().unwrap().failure.is_some());
+}
+
 #[test]
 fn a_client_is_told_when_to_come_back() {
     let server = server();

@@ -7,10 +7,13 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
-use tdattest_simulator::folder;
+use tdattest_simulator::{Seed, folder};
 
 use crate::input::{reason, shown};
 use crate::output::Hinted;
+
+/// The phrase that the keys of a demo's platform come from.
+pub(super) const PHRASE: &str = "demo";
 
 /// The platform's folder in the folder of the demo.
 pub(super) const PLATFORM: &str = "platform";
@@ -62,13 +65,33 @@ impl Folder {
     }
 }
 
-/// Removes a platform's own two files, and its folder if nothing else is in it.
+/// Removes the platform of an earlier demo: a real folder with its two files, made from the demo's phrase.
 fn remove_platform(path: &Path) -> Result<()> {
+    match path.symlink_metadata() {
+        Err(fault) if fault.kind() == ErrorKind::NotFound => return Ok(()),
+        Ok(found) if found.is_dir() && is_of_a_demo(path) => {}
+        _ => {
+            return Err(Hinted::error(
+                format!(
+                    "{} is there already, and no demo made it; nothing was changed",
+                    shown(path)
+                ),
+                "--folder DIR puts the files elsewhere",
+            ));
+        }
+    }
     let files = [folder::PLATFORM, folder::ROOT].map(|file| fs::remove_file(path.join(file)));
-    let removed = files.into_iter().chain([fs::remove_dir(path)]);
-    let failed = removed.filter_map(Result::err).find(|fault| fault.kind() != ErrorKind::NotFound);
+    let failed = files.into_iter().chain([fs::remove_dir(path)]).find_map(Result::err);
     match failed {
         Some(fault) => bail!("cannot replace {}: {}", shown(path), reason(&fault)),
         None => Ok(()),
     }
+}
+
+/// Whether a folder holds a demo's platform and nothing else.
+fn is_of_a_demo(path: &Path) -> bool {
+    let platform = folder::open(path);
+    let entries = fs::read_dir(path).map(Iterator::count);
+    platform.is_ok_and(|platform| platform.seed == Seed::of(PHRASE))
+        && entries.is_ok_and(|count| count == [folder::PLATFORM, folder::ROOT].len())
 }

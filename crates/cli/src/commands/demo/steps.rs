@@ -51,7 +51,7 @@ impl<'a> Demo<'a> {
         let platform = self.replay.file(PLATFORM);
         self.replay.simulate(
             &["sim", "platform", "new"],
-            &[platform.into(), "--phrase".into(), "demo".into()],
+            &[platform.into(), "--phrase".into(), PHRASE.into()],
         )
     }
 

@@ -1,6 +1,7 @@
 //! `tdattest sim pcs`: Intel's PCS on this machine, for a simulated platform.
 
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
+use std::thread;
 
 use anyhow::{Context, Result, anyhow};
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -17,7 +18,8 @@ use crate::simulation::SimulationArgs;
 /// Serve the collateral of a simulated platform as Intel's PCS does, until Ctrl-C
 ///
 /// PCS API v4 for SGX and TDX, with evaluation data numbers, PCK certificates and CRLs; the root CA's CRL is at
-/// /IntelSGXRootCA.der. Plain HTTP: for this machine, not for a network.
+/// /IntelSGXRootCA.der. Plain HTTP: for this machine, not for a network. --at stops its clock. There is no QAE identity,
+/// and no certificate that is `Not available`.
 #[derive(clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -30,9 +32,10 @@ pub(crate) struct Args {
 
     /// Let requests fail: WHICH=FAILURE[,times=N]; may be given many times
     ///
-    /// WHICH is all, tcb, qe-identity, qve-identity, pckcert, pckcerts, pckcrl, rootcacrl, fmspcs or
+    /// The first rule that makes a difference to an answer applies, until it is used up. WHICH is all, tcb, qe-identity, qve-identity, pckcert, pckcerts, pckcrl, rootcacrl, fmspcs or
     /// tcbevaluationdatanumbers. FAILURE is a status such as 503 or 429:retry-after=7, slow:2s, cut-off:100 (bytes),
-    /// or lie:FAULT with a fault of `tdattest sim faults`.
+    /// or lie:FAULT with a fault of `tdattest sim faults` that breaks the collateral, at the endpoint that serves what it
+    /// breaks, or at all.
     #[arg(long, value_name = "RULE")]
     fail: Vec<FailureRule>,
 }
@@ -62,20 +65,36 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let fmspc = platform.hardware.fmspc;
     let server = PcsServer::start(platform, &args.listen, clock(args.simulation.at_given())?)
         .map_err(unstartable)?;
+    args.fail.iter().for_each(|rule| server.fail(*rule));
     if let Some(fault) = args.simulation.fault()? {
+        // Last: it lies for ever, and would leave nothing to the others.
         let rule = FailureRule::new(Which::All, Failure::Lie(fault), Times::Always);
         server.fail(rule.map_err(|fault| anyhow!(fault))?);
     }
-    args.fail.iter().for_each(|rule| server.fail(*rule));
-    server.observe(Arc::new(|served| output::note(&line(served))));
+    let (notes, noted) = mpsc::sync_channel::<String>(NOTES);
+    // Whoever reads the notes slowly must not slow the server down: what does not fit is not noted.
+    server.observe(Arc::new(move |served| drop(notes.try_send(line(served)))));
+    thread::spawn(move || noted.iter().for_each(|note| output::note(&note)));
     output::note(&format!("serving FMSPC {fmspc} at {}; Ctrl-C ends it", server.url()));
     // Last, for scripts that wait for it.
     output::data(format!("{}\n", server.url()).as_bytes())?;
     let signal = signals.forever().next();
+    // A second one ends it at once, whatever still hangs.
+    thread::spawn(move || {
+        if signals.forever().next().is_some() {
+            std::process::exit(ENDED_TWICE);
+        }
+    });
     drop(server);
     output::note(if signal == Some(SIGTERM) { "ended by SIGTERM" } else { "ended" });
     Ok(())
 }
+
+/// Most notes that wait to be read.
+const NOTES: usize = 1_024;
+
+/// The exit code of a shell for a program ended by SIGINT.
+const ENDED_TWICE: i32 = 130;
 
 /// The time that was given, for ever; or this machine's, which is read anew for each request.
 fn clock(at: Option<UnixTime>) -> Result<Clock> {
@@ -92,6 +111,10 @@ fn unstartable(fault: StartError) -> anyhow::Error {
         StartError::PortInUse(_) => {
             Hinted::error(fault, "choose another port with --listen, or 0 for a free one")
         }
+        StartError::FileExists(_) => Hinted::error(
+            fault,
+            "if it is a socket that an ended server left behind, remove it; or choose another path",
+        ),
         _ => fault.into(),
     }
 }
@@ -99,10 +122,8 @@ fn unstartable(fault: StartError) -> anyhow::Error {
 /// `200 GET /tdx/certification/v4/tcb?fmspc=…`, with what went wrong.
 fn line(served: &Served) -> String {
     let Served { method, path, status, refusal, failure, .. } = served;
-    let why = match (failure, refusal) {
-        (Some(failure), _) => format!("  (as told: {failure})"),
-        (None, Some(refusal)) => format!("  ({refusal})"),
-        (None, None) => String::new(),
-    };
+    let refusal = refusal.as_ref().map(|reason| format!("  ({reason})")).unwrap_or_default();
+    let failure = failure.map(|failure| format!("  (as told: {failure})")).unwrap_or_default();
+    let why = refusal + &failure;
     output::printable(&format!("{status} {method} {path}{why}")).into_owned()
 }
