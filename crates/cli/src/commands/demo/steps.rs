@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use tdattest_verifier::result::Judgement;
 use tdattest_verifier::wire::time::UnixTime;
 
-use super::folder::PLATFORM;
+use super::folder::{PHRASE, PLATFORM};
 use super::replay::{NONCE, Replay};
 use crate::exit::Exit;
 use crate::input::shown;
