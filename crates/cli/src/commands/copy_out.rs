@@ -67,7 +67,7 @@ Examples:
 Exit codes:
   0  copied
   2  misuse, or an image that cannot be read, or the file is not in it
-  3  the image has something that is not read here (XFS, btrfs, LVM, LUKS, …); the hint names other ways";
+  3  it has something that is not read here (XFS, btrfs, LVM, LUKS, …); the hint names other ways";
 
 /// Files are read into memory.
 const MOST: u64 = 1 << 30;
