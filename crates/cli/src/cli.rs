@@ -3,7 +3,7 @@
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand};
 
-use crate::commands::{completions, demo, inspect, man, sim, verify};
+use crate::commands::{completions, copy_out, demo, inspect, man, sim, verify};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -47,6 +47,7 @@ pub(crate) enum Command {
     Inspect(inspect::Args),
     Sim(sim::Args),
     Demo(demo::Args),
+    CopyOut(copy_out::Args),
     Completions(completions::Args),
     Man(man::Args),
 }

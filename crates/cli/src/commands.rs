@@ -1,6 +1,7 @@
 //! The subcommands: one file each, with its arguments and a `run`.
 
 pub(crate) mod completions;
+pub(crate) mod copy_out;
 pub(crate) mod demo;
 pub(crate) mod inspect;
 pub(crate) mod man;
@@ -18,6 +19,7 @@ pub(crate) fn run(command: Command) -> Result<Exit> {
         Command::Inspect(args) => inspect::run(&args),
         Command::Sim(args) => sim::run(&args),
         Command::Demo(args) => demo::run(&args),
+        Command::CopyOut(args) => copy_out::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
     }

@@ -7,6 +7,7 @@ mod arguments;
 mod cli;
 mod commands;
 mod destination;
+mod disk_image;
 mod exit;
 mod hint;
 mod input;
