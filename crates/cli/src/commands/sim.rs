@@ -4,7 +4,11 @@ mod collateral;
 mod faults;
 mod format;
 mod platform;
+#[cfg(unix)]
+mod qgs;
 mod quote;
+#[cfg(target_os = "linux")]
+mod td;
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -29,6 +33,10 @@ enum Sim {
     Quote(quote::Args),
     Collateral(collateral::Args),
     Faults(faults::Args),
+    #[cfg(unix)]
+    Qgs(qgs::Args),
+    #[cfg(target_os = "linux")]
+    Td(td::Args),
 }
 
 const EXAMPLES: &str = "\
@@ -46,11 +54,19 @@ Examples:
   Does my verifier notice a revoked platform?
     tdattest sim collateral --platform my-platform --fault pck-chain.revoked -o revoked.json
 
+  A program inside the TD, with the devices that it has there:
+    tdattest sim td --platform my-platform -- my-program
+
 Exit codes:
   0  done
-  2  misuse, or a platform that cannot be used, or a file that cannot be written";
+  2  misuse, or a platform that cannot be used, or a file that cannot be written
+  3  this system lacks what a simulated TD needs (sim td alone, which else ends as its command does)";
 
 pub(crate) fn run(args: &Args) -> Result<Exit> {
+    #[cfg(target_os = "linux")]
+    if let Sim::Td(args) = &args.command {
+        return td::run(args);
+    }
     perform(args)?;
     if let Sim::Platform(args) = &args.command {
         platform::advise(args)?;
@@ -65,5 +81,9 @@ pub(crate) fn perform(args: &Args) -> Result<()> {
         Sim::Quote(args) => quote::run(args),
         Sim::Collateral(args) => collateral::run(args),
         Sim::Faults(args) => faults::run(args),
+        #[cfg(unix)]
+        Sim::Qgs(args) => qgs::run(args),
+        #[cfg(target_os = "linux")]
+        Sim::Td(args) => td::run(args).map(|_| ()),
     }
 }
