@@ -139,7 +139,7 @@ fn faults_reach_the_command() {
     let sandbox = Sandbox::new("faults");
     assert_code(&sandbox.inside(&["--fault", "io"], ASK), 9);
     assert_code(&sandbox.inside(&["--fault", "empty"], ASK), 0);
-    assert_eq!(fs::read(sandbox.0.join("quote.dat")).unwrap(), []);
+    assert_eq!(fs::read(sandbox.0.join("quote.dat")).unwrap(), [0_u8; 0]);
     let refused =
         sandbox.inside(&["--fault", "mkdir-denied"], "mkdir /sys/kernel/config/tsm/report/x");
     assert!(String::from_utf8_lossy(&refused.stderr).contains("Permission denied"), "{refused:?}");

@@ -16,6 +16,9 @@ use tempfile::TempDir;
 
 const REPORT_DATA: ReportData = ReportData([0x77; 64]);
 
+/// The answer of a server that closes the connection.
+const NOTHING: [u8; 0] = [];
+
 fn platform() -> Platform {
     Platform::new(Seed::of("the tests of the QGS"))
 }
@@ -69,7 +72,7 @@ fn bare_reports_get_bare_quotes() {
     }
     let mut forged = report();
     forged[600] ^= 1;
-    assert_eq!(exchange(server.path(), [forged.as_slice()]), []);
+    assert_eq!(exchange(server.path(), [forged.as_slice()]), NOTHING);
 }
 
 #[test]
@@ -100,7 +103,7 @@ fn other_messages_are_refused_or_closed_as_by_intels_daemon() {
     let refused = QgsError::UNEXPECTED.write(MessageType::QuoteResponse);
     assert_eq!(exchange(server.path(), [&changed(16, 1)[..]]), refused);
     for (at, value) in [(4, 2), (8, 1), (8, 3), (8, 5), (8, 7), (12, 0)] {
-        assert_eq!(exchange(server.path(), [&changed(at, value)[..]]), [], "{at} as {value}");
+        assert_eq!(exchange(server.path(), [&changed(at, value)[..]]), NOTHING, "{at} as {value}");
     }
     let asked = Request::PlatformInfo.write();
     let refused = QgsError::UNEXPECTED.write(MessageType::PlatformInfoResponse);
@@ -146,7 +149,7 @@ fn a_server_that_is_dropped_ends_its_connections_and_leaves_no_file() {
         // Closed, or never accepted: no answer in any case.
         let mut answer = Vec::new();
         let _ = stream.read_to_end(&mut answer);
-        assert_eq!(answer, []);
+        assert_eq!(answer, NOTHING);
     }
     assert_eq!(folder.path().read_dir().unwrap().count(), 0);
     QgsServer::start(&platform(), &path).unwrap();
