@@ -1,5 +1,6 @@
 //! `tdattest sim td` and `tdattest sim qgs`, end to end: shells inside a simulated TD.
 #![cfg(target_os = "linux")]
+#![allow(clippy::print_stderr, reason = "says why it is skipped")]
 
 use std::fs::{self, OpenOptions};
 use std::io::{BufRead as _, BufReader, Read as _};
