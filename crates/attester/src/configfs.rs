@@ -132,9 +132,8 @@ impl Entry {
                 Err(fault) => fault,
             };
             match Errno::from_io_error(&fault) {
-                // A signal for somebody; the host may still hold the buffer, which the next try tells.
-                Some(Errno::INTR) => continue,
-                Some(Errno::BUSY | Errno::TIMEDOUT) => {}
+                // After a signal the host may still hold the buffer, which the next try tells.
+                Some(Errno::INTR | Errno::BUSY | Errno::TIMEDOUT) => {}
                 _ => return Err(ProviderError::io(Hop::Configfs, &path, &fault)),
             }
             if deadline.left().is_none_or(|left| left < pause) {
@@ -150,12 +149,22 @@ impl Entry {
 fn read_aside(path: PathBuf) -> mpsc::Receiver<io::Result<Vec<u8>>> {
     let (sender, receiver) = mpsc::sync_channel(1);
     thread::spawn(move || {
-        let limit = u64::try_from(limits::QUOTE_BYTES).unwrap_or(u64::MAX);
-        let mut quote = Vec::new();
-        let read = File::open(&path)
-            .and_then(|file| file.take(limit.saturating_add(1)).read_to_end(&mut quote));
         // Nobody may be there any more.
-        let _ = sender.send(read.map(|_| quote));
+        let _ = sender.send(File::open(&path).and_then(read_once));
     });
     receiver
+}
+
+/// Reads to the end. Unlike the standard library's it ends at EINTR: whoever still waits decides about another try.
+fn read_once(mut file: File) -> io::Result<Vec<u8>> {
+    let mut quote = Vec::new();
+    let mut part = [0; 8192];
+    while quote.len() <= limits::QUOTE_BYTES {
+        let count = file.read(&mut part)?;
+        match part.get(..count).filter(|read| !read.is_empty()) {
+            Some(read) => quote.extend_from_slice(read),
+            None => break,
+        }
+    }
+    Ok(quote)
 }

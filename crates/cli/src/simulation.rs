@@ -42,14 +42,7 @@ pub(crate) struct SimulationArgs {
 impl SimulationArgs {
     /// The platform, with the changes made.
     pub(crate) fn platform(&self) -> Result<Platform> {
-        let platform = folder::open(&self.platform).map_err(unusable)?;
-        let changed = with(&platform, &self.set)?;
-        if changed.root_ca() != platform.root_ca() {
-            let hint = "make another platform with it: tdattest sim platform new DIR --set KEY=VALUE, or --seed HEX";
-            let text = "that changes the root certificate, which root.pem of this platform is";
-            return Err(Hinted::error(text, hint));
-        }
-        Ok(changed)
+        open(&self.platform, &self.set)
     }
 
     /// The time to make it for.
@@ -66,6 +59,18 @@ impl SimulationArgs {
     pub(crate) fn fault(&self) -> Result<Option<Fault>> {
         self.fault.as_deref().map(fault_name::fault).transpose()
     }
+}
+
+/// The platform of a folder, with the values of `--set`.
+pub(crate) fn open(folder: &Path, settings: &[String]) -> Result<Platform> {
+    let platform = folder::open(folder).map_err(unusable)?;
+    let changed = with(&platform, settings)?;
+    if changed.root_ca() != platform.root_ca() {
+        let hint = "make another platform with it: tdattest sim platform new DIR --set KEY=VALUE, or --seed HEX";
+        let text = "that changes the root certificate, which root.pem of this platform is";
+        return Err(Hinted::error(text, hint));
+    }
+    Ok(changed)
 }
 
 /// A platform with the values of `--set`.

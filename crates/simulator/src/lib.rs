@@ -52,9 +52,13 @@ pub mod folder;
 pub mod pcs_server;
 pub mod pki;
 pub mod platform;
+#[cfg(all(feature = "server", unix))]
+pub mod qgs_server;
 mod quote;
 mod seed;
 pub mod td;
+#[cfg(all(feature = "devices", target_os = "linux"))]
+pub mod td_devices;
 mod time;
 
 pub use collateral::CollateralDraft;

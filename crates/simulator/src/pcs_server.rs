@@ -31,6 +31,7 @@ mod failure;
 mod request;
 mod shared;
 
+pub(crate) use address::SocketFile;
 pub use address::{Address, InvalidAddress};
 pub use answer::Answer;
 pub use failure::{Failure, FailureError, FailureRule, Times, Which};
@@ -47,7 +48,7 @@ use std::time::Duration;
 use tokio::runtime;
 use tokio::sync::{Semaphore, oneshot};
 
-use address::{Bound, Listener, SocketFile};
+use address::{Bound, Listener};
 use shared::Shared;
 
 use crate::platform::Platform;

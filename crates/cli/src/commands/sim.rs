@@ -6,7 +6,11 @@ mod format;
 #[cfg(unix)]
 mod pcs;
 mod platform;
+#[cfg(unix)]
+mod qgs;
 mod quote;
+#[cfg(target_os = "linux")]
+mod td;
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -33,6 +37,10 @@ enum Sim {
     Faults(faults::Args),
     #[cfg(unix)]
     Pcs(pcs::Args),
+    #[cfg(unix)]
+    Qgs(qgs::Args),
+    #[cfg(target_os = "linux")]
+    Td(td::Args),
 }
 
 const EXAMPLES: &str = "\
@@ -53,11 +61,19 @@ Examples:
   Does my verifier notice a revoked platform?
     tdattest sim collateral --platform my-platform --fault pck-chain.revoked -o revoked.json
 
+  A program inside the TD, with the devices that it has there:
+    tdattest sim td --platform my-platform -- my-program
+
 Exit codes:
   0  done
-  2  misuse, or a platform that cannot be used, or a file that cannot be written";
+  2  misuse, or a platform that cannot be used, or a file that cannot be written
+  3  this system lacks what a simulated TD needs (sim td alone, which else ends as its command does)";
 
 pub(crate) fn run(args: &Args) -> Result<Exit> {
+    #[cfg(target_os = "linux")]
+    if let Sim::Td(args) = &args.command {
+        return td::run(args);
+    }
     perform(args)?;
     if let Sim::Platform(args) = &args.command {
         platform::advise(args)?;
@@ -74,5 +90,9 @@ pub(crate) fn perform(args: &Args) -> Result<()> {
         Sim::Faults(args) => faults::run(args),
         #[cfg(unix)]
         Sim::Pcs(args) => pcs::run(args),
+        #[cfg(unix)]
+        Sim::Qgs(args) => qgs::run(args),
+        #[cfg(target_os = "linux")]
+        Sim::Td(args) => td::run(args).map(|_| ()),
     }
 }

@@ -80,7 +80,7 @@ impl Listener {
 }
 
 /// The file of a Unix socket, gone when this is dropped.
-pub(super) struct SocketFile {
+pub(crate) struct SocketFile {
     path: PathBuf,
     /// Which file it is: another one under its name belongs to another server.
     identity: Option<(u64, u64)>,
@@ -88,7 +88,7 @@ pub(super) struct SocketFile {
 
 impl SocketFile {
     #[cfg(unix)]
-    fn of(path: &Path) -> Self {
+    pub(crate) fn of(path: &Path) -> Self {
         Self { path: path.into(), identity: identity(path) }
     }
 }
