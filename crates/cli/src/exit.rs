@@ -15,6 +15,9 @@ pub(crate) enum Exit {
     Misuse,
     /// 3: undecided; something needed is missing.
     Undecided,
+    /// 3: what was asked for cannot be had here.
+    #[cfg(target_os = "linux")]
+    Unavailable,
 }
 
 impl Exit {
@@ -36,6 +39,8 @@ impl From<Exit> for ExitCode {
             Exit::Refused => 1,
             Exit::Misuse => 2,
             Exit::Undecided => 3,
+            #[cfg(target_os = "linux")]
+            Exit::Unavailable => 3,
         })
     }
 }

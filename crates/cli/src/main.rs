@@ -8,6 +8,8 @@ mod cli;
 mod commands;
 mod destination;
 mod exit;
+#[cfg(target_os = "linux")]
+mod guest;
 mod hint;
 mod input;
 mod inspect;
