@@ -3,8 +3,8 @@
 //! Source: libtdx_attest 1.24 and later, as observed. The first line that matches counts, whatever surrounds it; a port
 //! beyond 65535 ends the search.
 
-use std::fs;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::Path;
 
 /// The port of Intel's QGS unless it is configured otherwise.
@@ -52,16 +52,24 @@ impl VsockPort {
 /// # Errors
 /// When it cannot be read.
 pub fn read(path: &Path) -> io::Result<Option<VsockPort>> {
-    match fs::metadata(path) {
+    Ok(text(path)?.map(|text| parse(&text)))
+}
+
+/// The file as it is; `None` if there is none.
+///
+/// # Errors
+/// When it cannot be read, or is larger than any configuration is.
+pub fn text(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    let file = match File::open(path) {
         Err(fault) if fault.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(fault) => return Err(fault),
-        Ok(found) if found.len() > LARGEST => {
-            let text = format!("has {} bytes, expected {LARGEST} at most", found.len());
-            return Err(io::Error::other(text));
-        }
-        Ok(_) => {}
+        opened => opened?,
+    };
+    let mut text = Vec::new();
+    file.take(LARGEST.saturating_add(1)).read_to_end(&mut text)?;
+    if u64::try_from(text.len()).is_ok_and(|length| length <= LARGEST) {
+        return Ok(Some(text));
     }
-    Ok(Some(parse(&fs::read(path)?)))
+    Err(io::Error::other(format!("has over {LARGEST} bytes")))
 }
 
 /// Parses the text of the file.

@@ -2,13 +2,15 @@
 //!
 //! Source: Linux `Documentation/ABI/testing/configfs-tsm-report`, `drivers/virt/coco/guest/report.c`.
 //! Must stay true: an entry is this request's own and is always removed; `generation` is the only witness that the quote
-//! belongs to what was written, since the kernel drops the result of the write.
+//! belongs to what was written, since the kernel drops the result of the write. While `outblob` is being read the kernel
+//! lets nobody remove the entry (`rmdir` would wait, up to 30 s): so whoever reads last removes it, and nobody waits for
+//! that beyond the deadline. Only a process that ends in between leaves its entry behind.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
@@ -16,6 +18,7 @@ use rustix::io::Errno;
 use tdattest_wire::bytes::ReportData;
 use tdattest_wire::limits;
 
+use crate::aside;
 use crate::deadline::Deadline;
 use crate::error::{Hop, ProviderError};
 use crate::paths::Paths;
@@ -40,11 +43,11 @@ pub(crate) fn quote(
         );
         return Err(ProviderError::Unavailable(text));
     }
-    let entry = Entry::create(&paths.tsm_report)?;
+    let entry = Arc::new(Entry::create(&paths.tsm_report)?);
     entry.require_tdx()?;
     entry.write_report_data(report_data)?;
     entry.require_generation()?;
-    let quote = entry.read_quote(deadline)?;
+    let quote = read_patiently(deadline, || read_once(&entry, deadline), thread::sleep)?;
     entry.require_generation()?;
     if quote.is_empty() {
         return Err(ProviderError::Empty);
@@ -52,7 +55,7 @@ pub(crate) fn quote(
     Ok(quote)
 }
 
-/// An entry of this request's own, gone when it is dropped.
+/// An entry of this request's own, gone when the last who uses it drops it.
 struct Entry(PathBuf);
 
 impl Drop for Entry {
@@ -89,13 +92,10 @@ impl Entry {
 
     /// One write: the kernel takes what was written when the file is closed, and keeps the result to itself.
     fn write_report_data(&self, report_data: &ReportData) -> Result<(), ProviderError> {
-        let path = self.0.join("inblob");
-        let written = OpenOptions::new().write(true).open(&path).and_then(|mut file| {
-            file.write_all(&report_data.0)?;
-            // Flushed by the close at the end of this block.
-            Ok(())
-        });
-        written.map_err(|fault| ProviderError::io(Hop::Configfs, &path, &fault))
+        let file = OpenOptions::new().write(true).open(self.0.join("inblob"));
+        // Closed at the end of the block, which is when the kernel takes it.
+        let written = file.and_then(|mut file| file.write_all(&report_data.0));
+        written.map_err(|fault| self.fault("inblob", &fault))
     }
 
     /// One write into a new entry: anything else means that somebody else wrote, or that nothing was written.
@@ -109,62 +109,86 @@ impl Entry {
     }
 
     fn read_line(&self, name: &str) -> Result<String, ProviderError> {
-        let path = self.0.join(name);
         let read = || {
             let mut text = String::new();
-            File::open(&path)?.take(4096).read_to_string(&mut text)?;
+            File::open(self.0.join(name))?.take(4096).read_to_string(&mut text)?;
             Ok(text.trim_end().to_owned())
         };
-        read().map_err(|fault| ProviderError::io(Hop::Configfs, &path, &fault))
+        read().map_err(|fault| self.fault(name, &fault))
     }
 
-    /// Reads the quote. The kernel makes it now, for up to 30 s, and nothing can hurry it: so somebody else waits.
-    fn read_quote(&self, deadline: &Deadline) -> Result<Vec<u8>, ProviderError> {
-        let path = self.0.join("outblob");
-        let mut pause = FIRST_PAUSE;
-        loop {
-            let timed_out =
-                ProviderError::Deadline { hop: Hop::Configfs, allowed: deadline.allowed() };
-            let left = deadline.left().ok_or_else(|| timed_out.clone())?;
-            let read = read_aside(path.clone()).recv_timeout(left).map_err(|_| timed_out)?;
-            let fault = match read {
-                Ok(quote) => return Ok(quote),
-                Err(fault) => fault,
-            };
-            match Errno::from_io_error(&fault) {
-                // After a signal the host may still hold the buffer, which the next try tells.
-                Some(Errno::INTR | Errno::BUSY | Errno::TIMEDOUT) => {}
-                _ => return Err(ProviderError::io(Hop::Configfs, &path, &fault)),
-            }
-            if deadline.left().is_none_or(|left| left < pause) {
-                return Err(ProviderError::io(Hop::Configfs, &path, &fault));
-            }
-            thread::sleep(pause);
-            pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
-        }
+    fn fault(&self, name: &str, fault: &io::Error) -> ProviderError {
+        ProviderError::io(Hop::Configfs, &self.0.join(name), fault)
     }
 }
 
-/// Reads a file in a thread of its own, which outlives nobody's patience but its own.
-fn read_aside(path: PathBuf) -> mpsc::Receiver<io::Result<Vec<u8>>> {
-    let (sender, receiver) = mpsc::sync_channel(1);
-    thread::spawn(move || {
-        // Nobody may be there any more.
-        let _ = sender.send(File::open(&path).and_then(read_once));
+/// One try to read the quote. The kernel makes it now, for up to 30 s, and nothing can hurry it: so somebody else waits.
+fn read_once(entry: &Arc<Entry>, deadline: &Deadline) -> Result<Vec<u8>, TryAgain> {
+    let held = Arc::clone(entry);
+    let read = aside::within(deadline, move || {
+        let read = read_to_end(&held.0.join("outblob"));
+        // Before the answer is out: then the one who waits for it is the last, and removes the entry.
+        drop(held);
+        read
     });
-    receiver
+    let given_up = |fault: io::Error| match fault.kind() {
+        io::ErrorKind::TimedOut => TryAgain::No(timed_out(deadline)),
+        _ => TryAgain::No(entry.fault("outblob", &fault)),
+    };
+    read.map_err(given_up)?.map_err(|fault| match Errno::from_io_error(&fault) {
+        // A signal for somebody; the host may still hold the buffer, which the next try tells.
+        Some(Errno::INTR | Errno::BUSY) => TryAgain::Yes(entry.fault("outblob", &fault)),
+        // The kernel's own patience is at its end; the host may still answer.
+        Some(Errno::TIMEDOUT) => TryAgain::Yes(timed_out(deadline)),
+        _ => TryAgain::No(entry.fault("outblob", &fault)),
+    })
 }
 
-/// Reads to the end. Unlike the standard library's it ends at EINTR: whoever still waits decides about another try.
-fn read_once(mut file: File) -> io::Result<Vec<u8>> {
-    let mut quote = Vec::new();
-    let mut part = [0; 8192];
-    while quote.len() <= limits::QUOTE_BYTES {
-        let count = file.read(&mut part)?;
-        match part.get(..count).filter(|read| !read.is_empty()) {
-            Some(read) => quote.extend_from_slice(read),
+/// Why there is no quote yet, and whether it makes sense to ask once more.
+#[derive(Debug)]
+enum TryAgain {
+    Yes(ProviderError),
+    No(ProviderError),
+}
+
+/// Tries until there is a quote, the fault is final, or the next pause would outlast the deadline.
+fn read_patiently(
+    deadline: &Deadline,
+    mut read_once: impl FnMut() -> Result<Vec<u8>, TryAgain>,
+    mut wait: impl FnMut(Duration),
+) -> Result<Vec<u8>, ProviderError> {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        match read_once() {
+            Ok(quote) => return Ok(quote),
+            Err(TryAgain::No(fault)) => return Err(fault),
+            Err(TryAgain::Yes(fault)) if deadline.left().is_none_or(|left| left < pause) => {
+                return Err(fault);
+            }
+            Err(TryAgain::Yes(_)) => wait(pause),
+        }
+        pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
+    }
+}
+
+fn timed_out(deadline: &Deadline) -> ProviderError {
+    ProviderError::Deadline { hop: Hop::Configfs, allowed: deadline.allowed() }
+}
+
+/// Reads all of a file, and one byte more than a quote may have. Unlike the standard library's reading, it comes back
+/// from a signal: whoever is asked for ever would never see the deadline.
+fn read_to_end(path: &Path) -> io::Result<Vec<u8>> {
+    let mut file = File::open(path)?;
+    let (mut bytes, mut piece) = (Vec::new(), vec![0; 64 * 1024]);
+    while bytes.len() <= limits::QUOTE_BYTES {
+        let count = file.read(&mut piece)?;
+        match piece.get(..count).filter(|read| !read.is_empty()) {
+            Some(read) => bytes.extend_from_slice(read),
             None => break,
         }
     }
-    Ok(quote)
+    Ok(bytes)
 }
+
+#[cfg(test)]
+mod tests;

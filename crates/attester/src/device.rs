@@ -30,7 +30,14 @@ pub fn report(
     report_data: &ReportData,
 ) -> Result<[u8; ioctl::REPORT_BYTES], ReportError> {
     let (device, path) = open(paths)?;
-    let bytes = ioctl::get_report(&device, report_data).map_err(|fault| {
+    let asked = loop {
+        // Newer kernels can be interrupted while they wait for their turn.
+        match ioctl::get_report(&device, report_data) {
+            Err(fault) if fault.kind() == io::ErrorKind::Interrupted => {}
+            other => break other,
+        }
+    };
+    let bytes = asked.map_err(|fault| {
         if Errno::from_io_error(&fault) == Some(Errno::NOTTY) {
             return ReportError::NotTheDriver(path.clone());
         }
@@ -39,7 +46,7 @@ pub fn report(
     let report =
         TdReport::parse(&bytes).map_err(|fault| ReportError::Implausible(fault.to_string()))?;
     if report.report_mac.report_data != *report_data {
-        return Err(ReportError::Implausible("a TDREPORT with other report data".into()));
+        return Err(ReportError::Implausible("it has other report data than was asked for".into()));
     }
     Ok(bytes)
 }
@@ -47,7 +54,13 @@ pub fn report(
 /// Opens the device, or says which other one is there.
 pub(crate) fn open(paths: &Paths) -> Result<(File, PathBuf), ReportError> {
     let path = paths.devices.join(DEVICE);
-    match OpenOptions::new().read(true).write(true).open(&path) {
+    // Downstream drivers want it writable; upstream's is content with less, and so are some udev rules.
+    let writable = OpenOptions::new().read(true).write(true).open(&path);
+    let opened = match writable {
+        Err(fault) if fault.kind() == io::ErrorKind::PermissionDenied => File::open(&path),
+        other => other,
+    };
+    match opened {
         Ok(device) => Ok((device, path)),
         Err(fault) if fault.kind() == io::ErrorKind::PermissionDenied => {
             Err(ReportError::Permission(path))

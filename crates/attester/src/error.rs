@@ -99,6 +99,16 @@ pub enum ProviderError {
     /// The host could not make a quote; the status of GetQuote.
     #[error("guest device: the host answers GetQuote with status {0:#x}")]
     GetQuote(u64),
+    /// The answer to GetQuote is longer than the buffer that it stands in.
+    #[error(
+        "guest device: the host says that it wrote {found} bytes; the buffer has room for {room}"
+    )]
+    AnswerLength {
+        /// What the host says.
+        found: usize,
+        /// What there is room for.
+        room: usize,
+    },
     /// What came is no quote.
     #[error("what came is no quote: {0}")]
     NotAQuote(ParseError),
@@ -140,7 +150,7 @@ pub enum ReportError {
         fault: String,
     },
     /// What came is no TDREPORT, or one for somebody else.
-    #[error("the device gave {0}")]
+    #[error("the TDREPORT is not usable: {0}")]
     Implausible(String),
 }
 
@@ -165,7 +175,15 @@ pub enum RtmrError {
         /// What the system says.
         fault: String,
     },
-    /// The TDREPORT to read them from cannot be had.
+    /// The event log that goes with the registers cannot be kept; no register was extended.
+    #[error("{}: {fault}; no register was extended", path.display())]
+    Log {
+        /// The log.
+        path: PathBuf,
+        /// What is wrong.
+        fault: String,
+    },
+    /// The TDREPORT to read them from, or the device to extend them with, cannot be had.
     #[error(transparent)]
     Report(#[from] ReportError),
 }

@@ -2,11 +2,15 @@
 //!
 //! Source: Intel GHCI, `TDG.VP.VMCALL<GetQuote>`; Intel's downstream drivers, whose payload is a framed QGS message.
 
+use std::io;
+
 use rustix::io::Errno;
 use tdattest_wire::Fixed as _;
 use tdattest_wire::bytes::ReportData;
+use tdattest_wire::error::{ParseError, ParseErrorKind};
 use tdattest_wire::qgs::{self, NoQuote, PREFIX_BYTES, QuoteResponse, Request};
 
+use crate::aside;
 use crate::deadline::Deadline;
 use crate::device;
 use crate::error::{Hop, ProviderError};
@@ -27,20 +31,25 @@ const IN_FLIGHT: u64 = u64::MAX;
 /// Status: no QGS.
 const UNAVAILABLE: u64 = 0x8000_0000_0000_0001;
 
-/// Asks for a quote. The driver has its own time-out; the deadline is only looked at before.
+/// Asks for a quote. The driver has its own time-out, which may be longer: so somebody else waits.
 pub(crate) fn quote(
     paths: &Paths,
     report_data: &ReportData,
     deadline: &Deadline,
 ) -> Result<Vec<u8>, ProviderError> {
     let report = device::report(paths, report_data)?;
-    if deadline.left().is_none() {
-        let allowed = deadline.allowed();
-        return Err(ProviderError::Deadline { hop: Hop::Device, allowed });
-    }
     let (device, path) = device::open(paths)?;
     let mut buffer = request(&report);
-    ioctl::get_quote(&device, &mut buffer).map_err(|fault| match Errno::from_io_error(&fault) {
+    let asked = aside::within(deadline, move || {
+        let asked = ioctl::get_quote(&device, &mut buffer);
+        asked.map(|()| buffer)
+    });
+    let timed_out = ProviderError::Deadline { hop: Hop::Device, allowed: deadline.allowed() };
+    let asked = asked.map_err(|fault| match fault.kind() {
+        io::ErrorKind::TimedOut => timed_out,
+        _ => ProviderError::io(Hop::Device, &path, &fault),
+    })?;
+    let buffer = asked.map_err(|fault| match Errno::from_io_error(&fault) {
         Some(Errno::NOTTY) => ProviderError::Unavailable(format!(
             "{} does not know GET_QUOTE: this is an upstream kernel, which has configfs-tsm instead",
             path.display()
@@ -80,20 +89,24 @@ pub(crate) fn answer(buffer: &[u8]) -> Result<Vec<u8>, ProviderError> {
         other => return Err(ProviderError::GetQuote(other)),
     }
     // The upper half is the length out.
-    let length = usize::try_from(lengths >> 32).unwrap_or(usize::MAX);
-    let end = HEADER_BYTES.saturating_add(length);
-    let expected = length;
-    let received = buffer.len().saturating_sub(HEADER_BYTES);
-    let data = buffer.get(HEADER_BYTES..end);
-    let data = data.ok_or(ProviderError::ClosedEarly { received, expected })?;
-    let malformed = |fault| ProviderError::Qgs(NoQuote::Malformed(fault));
+    let found = usize::try_from(lengths >> 32).unwrap_or(usize::MAX);
+    let room = buffer.len().saturating_sub(HEADER_BYTES);
+    let data = buffer.get(HEADER_BYTES..).and_then(|data| data.get(..found));
+    let data = data.ok_or(ProviderError::AnswerLength { found, room })?;
     let (prefix, rest) = data
         .split_first_chunk::<PREFIX_BYTES>()
-        .ok_or(ProviderError::ClosedEarly { received: data.len(), expected: PREFIX_BYTES })?;
-    let length = qgs::message_length(*prefix).map_err(malformed)?;
-    let message = rest
-        .get(..length)
-        .ok_or(ProviderError::ClosedEarly { received: rest.len(), expected: length })?;
+        .ok_or_else(|| truncated(data.len(), PREFIX_BYTES))?;
+    let length = qgs::message_length(*prefix)
+        .map_err(|fault| ProviderError::Qgs(NoQuote::Malformed(fault)))?;
+    let message = rest.get(..length).ok_or_else(|| truncated(rest.len(), length))?;
     let response = QuoteResponse::parse(message).map_err(ProviderError::Qgs)?;
     Ok(response.quote.to_vec())
 }
+
+fn truncated(available: usize, needed: usize) -> ProviderError {
+    let kind = ParseErrorKind::Truncated { needed, available };
+    ProviderError::Qgs(NoQuote::Malformed(ParseError { kind, structure: "QGS message", offset: 0 }))
+}
+
+#[cfg(test)]
+mod tests;

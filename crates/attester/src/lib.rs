@@ -17,6 +17,7 @@ compile_error!("a TD runs Linux here: the devices and file systems are Linux's")
 
 pub use tdattest_wire as wire;
 
+mod aside;
 mod ccel;
 pub mod config;
 mod configfs;
@@ -30,12 +31,14 @@ mod paths;
 mod provider;
 mod qgs;
 mod rtmr;
+mod run_time_log;
 
 pub use ccel::event_log;
 pub use deadline::Deadline;
 pub use device::report;
 pub use error::{Hop, ProviderError, ReportError, RtmrError};
 pub use paths::Paths;
-pub use provider::{Attempt, Attester, NoQuote, ObtainedQuote, Provider};
+pub use provider::{Attempt, Attester, NoQuote, ObtainedQuote, Provider, quote_from_report};
 pub use qgs::Endpoint;
 pub use rtmr::{Measured, extend_rtmr, read_rtmrs};
+pub use run_time_log::{Measuring, extend_and_log, run_time_log};

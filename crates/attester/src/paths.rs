@@ -13,6 +13,9 @@ pub struct Paths {
     pub measurements: PathBuf,
     /// The event log: `/sys/firmware/acpi/tables/data/CCEL`.
     pub ccel: PathBuf,
+    /// The log of what was measured at run time: `/run/tdattest/event-log`, which like the registers starts anew with
+    /// the TD.
+    pub event_log: PathBuf,
     /// The configuration of Intel's client: `/etc/tdx-attest.conf`.
     pub config: PathBuf,
 }
@@ -31,6 +34,7 @@ impl Paths {
             tsm_report: root.join("sys/kernel/config/tsm/report"),
             measurements: root.join("sys/devices/virtual/misc/tdx_guest/measurements"),
             ccel: root.join("sys/firmware/acpi/tables/data/CCEL"),
+            event_log: root.join("run/tdattest/event-log"),
             config: root.join("etc/tdx-attest.conf"),
         }
     }

@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use tdattest_wire::bytes::ReportData;
 use tdattest_wire::quote::Quote;
+use tdattest_wire::td_report::TdReport;
 
 use crate::config;
 use crate::configfs;
 use crate::deadline::Deadline;
 use crate::device;
-use crate::error::ProviderError;
+use crate::error::{ProviderError, ReportError};
 use crate::get_quote;
 use crate::paths::Paths;
 use crate::qgs::{self, Endpoint};
@@ -177,6 +178,25 @@ impl Attester {
         };
         Err(ProviderError::Unavailable(text))
     }
+}
+
+/// Asks a QGS for a quote of this TDREPORT, wherever it came from, and checks what comes.
+///
+/// # Errors
+/// Why there is none.
+pub fn quote_from_report(
+    endpoint: &Endpoint,
+    report: &[u8],
+    allowed: Duration,
+) -> Result<ObtainedQuote, ProviderError> {
+    let report_data = TdReport::parse(report)
+        .map_err(|fault| ReportError::Implausible(fault.to_string()))?
+        .report_mac
+        .report_data;
+    let answer = qgs::quote(endpoint, report, &Deadline::after(allowed))?;
+    let (bytes, padding) = checked(answer, &report_data)?;
+    let provider = Provider::Qgs(endpoint.clone());
+    Ok(ObtainedQuote { bytes, padding, provider, failed: Vec::new() })
 }
 
 /// The quote and the length of its padding, if it is a quote for this report data.

@@ -119,17 +119,28 @@ impl<'d> Connection<'d> {
         bounded.map_err(|fault| ProviderError::Io { hop, fault: fault.to_string() })
     }
 
-    fn fault(&self, hop: Hop, fault: &io::Error) -> ProviderError {
-        if is_timeout(fault) {
-            return timed_out(hop, self.deadline);
+    /// A fault after `received` bytes of those `expected`.
+    fn fault(
+        &self,
+        hop: Hop,
+        fault: &io::Error,
+        (received, expected): (usize, usize),
+    ) -> ProviderError {
+        match fault.kind() {
+            _ if is_timeout(fault) => timed_out(hop, self.deadline),
+            // How the system says that the other side has gone, if it went without reading everything.
+            io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => {
+                ProviderError::ClosedEarly { received, expected }
+            }
+            _ => ProviderError::Io { hop, fault: fault.to_string() },
         }
-        ProviderError::Io { hop, fault: fault.to_string() }
     }
 
     fn send(&mut self, frame: &[u8]) -> Result<(), ProviderError> {
         self.bound(Hop::Send)?;
         // One write takes it whole: no socket buffer is that small.
-        self.stream.write_all(frame).map_err(|fault| self.fault(Hop::Send, &fault))
+        let sent = self.stream.write_all(frame);
+        sent.map_err(|fault| self.fault(Hop::Send, &fault, (0, PREFIX_BYTES)))
     }
 
     /// The message after its prefix.
@@ -152,7 +163,7 @@ impl<'d> Connection<'d> {
                 Ok(0) => return Err(ProviderError::ClosedEarly { received, expected }),
                 Ok(count) => received = received.saturating_add(count),
                 Err(fault) if fault.kind() == io::ErrorKind::Interrupted => {}
-                Err(fault) => return Err(self.fault(Hop::Receive, &fault)),
+                Err(fault) => return Err(self.fault(Hop::Receive, &fault, (received, expected))),
             }
         }
         Ok(())

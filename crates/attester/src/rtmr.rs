@@ -3,7 +3,7 @@
 //! Source: Linux `Documentation/ABI/testing/sysfs-devices-virtual-misc-tdx_guest` (6.16 and later); TDX module ABI
 //! specification, "TDG.MR.RTMR.EXTEND".
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -46,37 +46,60 @@ pub fn read_rtmrs(paths: &Paths) -> Result<Measured, RtmrError> {
 
 /// Extends a register: it becomes the SHA-384 of itself and the digest.
 ///
+/// Nothing is logged: [`extend_and_log`](crate::extend_and_log) does both.
+///
 /// # Errors
 /// When there is no such register, or neither sysfs nor the device can do it.
 pub fn extend_rtmr(paths: &Paths, index: u8, digest: &Measurement) -> Result<(), RtmrError> {
-    if index > 3 {
-        return Err(RtmrError::NoSuchRegister(index));
+    Register::open(paths, index)?.extend(digest)
+}
+
+/// A register that can be extended, as far as anybody can tell before.
+pub(crate) struct Register {
+    index: u8,
+    file: File,
+    path: PathBuf,
+    /// The measurements' folder, if the register is one of the device.
+    missing: Option<PathBuf>,
+}
+
+impl Register {
+    /// Opens the register's file in sysfs, or the device where there is none.
+    pub(crate) fn open(paths: &Paths, index: u8) -> Result<Self, RtmrError> {
+        if index > 3 {
+            return Err(RtmrError::NoSuchRegister(index));
+        }
+        let path = file(paths, index);
+        match OpenOptions::new().write(true).open(&path) {
+            Ok(file) => Ok(Self { index, file, path, missing: None }),
+            Err(fault) if fault.kind() == io::ErrorKind::NotFound => {
+                let (file, path) = device::open(paths)?;
+                Ok(Self { index, file, path, missing: Some(paths.measurements.clone()) })
+            }
+            Err(fault) => Err(error(path, &fault)),
+        }
     }
-    let path = file(paths, index);
-    match OpenOptions::new().write(true).open(&path) {
-        Ok(mut file) => {
+
+    pub(crate) fn extend(mut self, digest: &Measurement) -> Result<(), RtmrError> {
+        let Some(missing) = &self.missing else {
             // All 48 bytes in one write at the start: the kernel refuses anything else.
-            let written = file.write(&digest.0).and_then(|count| match count {
+            let written = self.file.write(&digest.0).and_then(|count| match count {
                 48 => Ok(()),
                 other => Err(io::Error::other(format!("took {other} of 48 bytes"))),
             });
-            written.map_err(|fault| error(path, &fault))
-        }
-        Err(fault) if fault.kind() == io::ErrorKind::NotFound => by_ioctl(paths, index, digest),
-        Err(fault) => Err(error(path, &fault)),
+            return written.map_err(|fault| error(self.path, &fault));
+        };
+        ioctl::extend_rtmr(&self.file, self.index, digest).map_err(|fault| {
+            if Errno::from_io_error(&fault) != Some(Errno::NOTTY) {
+                return error(self.path.clone(), &fault);
+            }
+            RtmrError::Unavailable(format!(
+                "{} is not there (Linux 6.16 and later have it), and {} does not know EXTEND_RTMR",
+                missing.display(),
+                self.path.display()
+            ))
+        })
     }
-}
-
-fn by_ioctl(paths: &Paths, index: u8, digest: &Measurement) -> Result<(), RtmrError> {
-    let (device, path) = device::open(paths)?;
-    ioctl::extend_rtmr(&device, index, digest).map_err(|fault| match Errno::from_io_error(&fault) {
-        Some(Errno::NOTTY) => RtmrError::Unavailable(format!(
-            "{} is not there (Linux 6.16 and later), and {} does not know EXTEND_RTMR",
-            paths.measurements.display(),
-            path.display()
-        )),
-        _ => error(path, &fault),
-    })
 }
 
 fn file(paths: &Paths, index: u8) -> PathBuf {

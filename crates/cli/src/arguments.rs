@@ -50,6 +50,37 @@ impl ReportDataArgs {
             (None, None, None) => None,
         })
     }
+
+    /// The same demand as words of a command, for whoever verifies; none if nothing is demanded.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn words(&self) -> Vec<String> {
+        let word = |flag: &str, value: String| vec![flag.to_owned(), value];
+        match (&self.report_data, &self.nonce, &self.data_file) {
+            (Some(report_data), ..) => word("--report-data", report_data.to_string()),
+            (_, Some(nonce), _) => word("--nonce", data_encoding::HEXLOWER.encode(&nonce.0)),
+            (.., Some(path)) => word("--data-file", crate::shell::quoted(path.as_os_str())),
+            (None, None, None) => Vec::new(),
+        }
+    }
+
+    /// A nonce that nobody has seen before, where nothing is demanded.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn or_random_nonce(&self) -> Result<Self> {
+        let mut chosen = Self {
+            report_data: self.report_data,
+            nonce: self.nonce.clone(),
+            data_file: self.data_file.clone(),
+        };
+        if self.words().is_empty() {
+            let mut nonce = vec![0; 32];
+            let filled = getrandom::fill(&mut nonce);
+            filled.map_err(|fault| {
+                anyhow!("the operating system has no random bytes, so give --nonce: {fault}")
+            })?;
+            chosen.nonce = Some(Nonce(nonce));
+        }
+        Ok(chosen)
+    }
 }
 
 /// 16 to 64 bytes that the verifier chose.

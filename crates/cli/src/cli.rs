@@ -3,6 +3,8 @@
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand};
 
+#[cfg(target_os = "linux")]
+use crate::commands::{channel, quote, report, rtmr};
 use crate::commands::{completions, copy_out, demo, inspect, man, sim, verify};
 
 const STYLES: Styles = Styles::styled()
@@ -11,7 +13,7 @@ const STYLES: Styles = Styles::styled()
     .literal(AnsiColor::Cyan.on_default().bold())
     .placeholder(AnsiColor::Cyan.on_default());
 
-/// Intel TDX and SGX attestation: inspect and verify quotes, and simulate the hardware that makes them
+/// Intel TDX and SGX attestation: make, inspect and verify quotes, and simulate the hardware that makes them
 ///
 /// Every command works offline: what it needs is given to it. What a command finds out goes to standard
 /// output, all else to standard error.
@@ -30,6 +32,9 @@ Examples:
   Did a genuine, up-to-date platform make this quote, and for my nonce?
     tdattest verify quote.dat --collateral bundle.json --nonce 00112233445566778899aabbccddeeff
 
+  In a TD: a quote for a verifier's nonce
+    tdattest quote --nonce 00112233445566778899aabbccddeeff -o quote.dat
+
   How does all of it fit together? (no TDX hardware needed)
     tdattest demo
 
@@ -37,7 +42,7 @@ Exit codes:
   0  accepted, or done
   1  refused
   2  misuse, or an input that cannot be read
-  3  undecided: something that is needed is missing
+  3  undecided: something that is needed is missing; or what was asked for cannot be had here
 
 A file may be `-` for standard input. NO_COLOR=1 turns colours off.";
 
@@ -45,6 +50,14 @@ A file may be `-` for standard input. NO_COLOR=1 turns colours off.";
 pub(crate) enum Command {
     Verify(verify::Args),
     Inspect(inspect::Args),
+    #[cfg(target_os = "linux")]
+    Report(report::Args),
+    #[cfg(target_os = "linux")]
+    Quote(quote::Args),
+    #[cfg(target_os = "linux")]
+    Channel(channel::Args),
+    #[cfg(target_os = "linux")]
+    Rtmr(rtmr::Args),
     Sim(sim::Args),
     Demo(demo::Args),
     CopyOut(copy_out::Args),

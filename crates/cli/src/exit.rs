@@ -18,6 +18,9 @@ pub(crate) enum Exit {
     /// The exit code of a command that was run.
     #[cfg(target_os = "linux")]
     Passed(u8),
+    /// 3: what was asked for cannot be had here.
+    #[cfg(target_os = "linux")]
+    Unavailable,
 }
 
 impl Exit {
@@ -41,6 +44,8 @@ impl From<Exit> for ExitCode {
             Exit::Undecided => 3,
             #[cfg(target_os = "linux")]
             Exit::Passed(code) => code,
+            #[cfg(target_os = "linux")]
+            Exit::Unavailable => 3,
         })
     }
 }

@@ -9,6 +9,8 @@ mod commands;
 mod destination;
 mod disk_image;
 mod exit;
+#[cfg(target_os = "linux")]
+mod guest;
 mod hint;
 mod input;
 mod inspect;

@@ -2,3 +2,5 @@
 
 mod config;
 mod no_td;
+mod run_time_log;
+mod scripted_qgs;

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use anyhow::Result;
 
-use crate::destination::{self, Form};
+use crate::destination::{self, Access, Form};
 use crate::disk_image::copy::{self, GuestFile, Wanted};
 use crate::disk_image::{DiskImage, Format, Gate, ImageError, Work};
 use crate::exit::Exit;
@@ -108,7 +108,7 @@ impl Args {
         }
         let name = Path::new(&self.path).file_name().filter(|_| self.dest.is_dir());
         let path = name.map_or_else(|| self.dest.clone(), |name| self.dest.join(name));
-        if destination::write_private(&path, &file.bytes)? {
+        if destination::write(&path, &file.bytes, Access::Private)? {
             let line = format!("wrote {}: {what}, {} bytes\n", shown(&path), file.bytes.len());
             output::data(line.as_bytes())?;
         }

@@ -9,10 +9,11 @@ use tdattest_verifier::wire::time::UnixTime;
 
 use super::folder::{PHRASE, PLATFORM};
 use super::replay::{NONCE, Replay};
+use crate::destination::{self, Access};
 use crate::exit::Exit;
+use crate::input;
 use crate::input::shown;
 use crate::output::{self, GOOD, NOTE};
-use crate::{destination, input};
 
 /// A demo in a folder, as of a time.
 pub(super) struct Demo<'a> {
@@ -88,7 +89,7 @@ impl<'a> Demo<'a> {
         let mut quote = input::quote(&self.replay.file("quote.dat")).map_err(anyhow::Error::msg)?;
         let byte = quote.get_mut(FLIPPED).context("the quote ends before its MRTD")?;
         *byte ^= 1;
-        destination::write(&self.replay.file("changed.dat"), &quote)?;
+        destination::write(&self.replay.file("changed.dat"), &quote, Access::Kept)?;
         let judgement = self.replay.verify("changed.dat", "bundle.json")?;
         Ok(decided_by(&judgement, "quote.signature"))
     }
