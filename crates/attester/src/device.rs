@@ -45,7 +45,10 @@ pub fn report(
 }
 
 /// Opens the device, or says which other one is there.
-pub(crate) fn open(paths: &Paths) -> Result<(File, PathBuf), ReportError> {
+///
+/// # Errors
+/// Why it cannot be opened.
+pub fn open(paths: &Paths) -> Result<(File, PathBuf), ReportError> {
     let path = paths.devices.join(DEVICE);
     match OpenOptions::new().read(true).write(true).open(&path) {
         Ok(device) => Ok((device, path)),

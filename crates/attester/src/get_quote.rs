@@ -73,10 +73,7 @@ pub(crate) fn answer(buffer: &[u8]) -> Result<Vec<u8>, ProviderError> {
     match status {
         0 => {}
         IN_FLIGHT => return Err(ProviderError::Busy { hop: Hop::Device }),
-        UNAVAILABLE => {
-            let text = "the host has no quote generation service for this TD";
-            return Err(ProviderError::Io { hop: Hop::Device, fault: text.into() });
-        }
+        UNAVAILABLE => return Err(ProviderError::NoService),
         other => return Err(ProviderError::GetQuote(other)),
     }
     // The upper half is the length out.
@@ -96,4 +93,21 @@ pub(crate) fn answer(buffer: &[u8]) -> Result<Vec<u8>, ProviderError> {
         .ok_or(ProviderError::ClosedEarly { received: rest.len(), expected: length })?;
     let response = QuoteResponse::parse(message).map_err(ProviderError::Qgs)?;
     Ok(response.quote.to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_without_a_service_is_told_apart_from_other_statuses() {
+        let answered = |status: u64| {
+            let mut buffer = request(&[]);
+            buffer[8..16].copy_from_slice(&status.to_le_bytes());
+            answer(&buffer).unwrap_err()
+        };
+        assert_eq!(answered(UNAVAILABLE), ProviderError::NoService);
+        assert_eq!(answered(IN_FLIGHT), ProviderError::Busy { hop: Hop::Device });
+        assert_eq!(answered(1 << 63), ProviderError::GetQuote(1 << 63));
+    }
 }

@@ -30,12 +30,14 @@ mod paths;
 mod provider;
 mod qgs;
 mod rtmr;
+mod shared_entry;
 
 pub use ccel::event_log;
 pub use deadline::Deadline;
-pub use device::report;
+pub use device::{open as open_device, report};
 pub use error::{Hop, ProviderError, ReportError, RtmrError};
 pub use paths::Paths;
 pub use provider::{Attempt, Attester, NoQuote, ObtainedQuote, Provider};
 pub use qgs::Endpoint;
 pub use rtmr::{Measured, extend_rtmr, read_rtmrs};
+pub use shared_entry::quote_in_entry;
