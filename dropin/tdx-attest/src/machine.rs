@@ -1,12 +1,13 @@
 //! What the calls need of a TD: a seam, so that every status can be provoked without one.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tdattest_attester::wire::bytes::{Measurement, ReportData};
 use tdattest_attester::{
-    Attester, Deadline, Endpoint, Paths, Provider, ProviderError, ReportError, RtmrError, config,
+    Attester, Deadline, Endpoint, Hop, Paths, Provider, ProviderError, ReportError, RtmrError,
+    config,
 };
 
 /// A way to a quote.
@@ -100,7 +101,7 @@ impl Td {
     fn ask_configfs(&self, data: &ReportData) -> Result<Vec<u8>, ProviderError> {
         let through = |entry| tdattest_attester::quote_in_entry(entry, data, self.allowed);
         if let Some(entry) = &self.entry {
-            return through(entry);
+            return if entry.is_dir() { through(entry) } else { Err(no_folder(entry)) };
         }
         let shared = self.paths.tsm_report.join(INTEL_ENTRY);
         match self.ask(Provider::Configfs, data) {
@@ -108,6 +109,12 @@ impl Td {
             other => other,
         }
     }
+}
+
+/// A name that leads nowhere is a failure: whoever set it wants that entry and no other.
+fn no_folder(entry: &Path) -> ProviderError {
+    let fault = format!("DCAP_TDX_QUOTE_CONFIGFS_PATH is `{}`, expected a folder", entry.display());
+    ProviderError::Io { hop: Hop::Configfs, fault }
 }
 
 impl Machine for Td {
