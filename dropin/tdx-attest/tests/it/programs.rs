@@ -1,6 +1,7 @@
 //! C programs without a TD: what they are told, with no device, with one that gives no TDREPORT, and of registers.
 
 use std::fs;
+use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -111,4 +112,26 @@ fn registers_without_a_file_need_a_device_that_knows_them() {
     let prepare = ": > /dev/tdx_guest &&";
     let Some(output) = in_namespace(home.path(), prepare, elsewhere) else { return };
     assert_eq!(extended(&output), ["extend 2: 6", "extend 3: 6"]);
+}
+
+#[test]
+fn the_reason_of_each_failure_is_told_in_syslog() {
+    let home = tempfile::tempdir().unwrap();
+    build("in_td", home.path());
+    let socket = home.path().join("log");
+    let syslog = UnixDatagram::bind(&socket).unwrap();
+    syslog.set_nonblocking(true).unwrap();
+    let prepare = format!("ln -s '{}' /dev/log &&", socket.display());
+    let command = "env DCAP_TDX_RTMR_SYSFS_PATH=/nowhere ./in_td";
+    let Some(output) = in_namespace(home.path(), &prepare, command) else { return };
+    assert!(output.stderr.is_empty(), "{output:?}");
+    let calls = ["get_report", "get_quote", "extend", "extend"];
+    for call in calls {
+        let mut line = [0; 1024];
+        let length = syslog.recv(&mut line).unwrap();
+        let line = String::from_utf8_lossy(&line[..length]);
+        let reason = format!("libtdx_attest: tdx_att_{call}: /dev/tdx_guest: ");
+        assert!(line.contains(&reason), "{line}");
+    }
+    assert!(syslog.recv(&mut [0; 1024]).is_err(), "one line a failure");
 }
