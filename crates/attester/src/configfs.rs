@@ -44,7 +44,7 @@ pub(crate) fn quote(
     entry.require_tdx()?;
     entry.write_report_data(report_data)?;
     entry.require_generation()?;
-    let quote = read_quote(&entry.0, deadline)?;
+    let quote = entry.read_quote(deadline)?;
     entry.require_generation()?;
     if quote.is_empty() {
         return Err(ProviderError::Empty);
@@ -53,7 +53,7 @@ pub(crate) fn quote(
 }
 
 /// An entry of this request's own, gone when it is dropped.
-struct Entry(PathBuf);
+pub(crate) struct Entry(pub(crate) PathBuf);
 
 impl Drop for Entry {
     fn drop(&mut self) {
@@ -88,7 +88,7 @@ impl Entry {
     }
 
     /// One write: the kernel takes what was written when the file is closed, and keeps the result to itself.
-    fn write_report_data(&self, report_data: &ReportData) -> Result<(), ProviderError> {
+    pub(crate) fn write_report_data(&self, report_data: &ReportData) -> Result<(), ProviderError> {
         let path = self.0.join("inblob");
         let written = OpenOptions::new().write(true).open(&path).and_then(|mut file| {
             file.write_all(&report_data.0)?;
@@ -108,44 +108,41 @@ impl Entry {
         Err(ProviderError::Generation { expected: EXPECTED, found })
     }
 
-    fn read_line(&self, name: &str) -> Result<String, ProviderError> {
-        read_line(&self.0.join(name))
-    }
-}
-
-/// The text of an attribute, without its line end.
-pub(crate) fn read_line(path: &Path) -> Result<String, ProviderError> {
-    let read = || {
-        let mut text = String::new();
-        File::open(path)?.take(4096).read_to_string(&mut text)?;
-        Ok(text.trim_end().to_owned())
-    };
-    read().map_err(|fault| ProviderError::io(Hop::Configfs, path, &fault))
-}
-
-/// Reads the quote. The kernel makes it now, for up to 30 s, and nothing can hurry it: so somebody else waits.
-pub(crate) fn read_quote(entry: &Path, deadline: &Deadline) -> Result<Vec<u8>, ProviderError> {
-    let path = entry.join("outblob");
-    let mut pause = FIRST_PAUSE;
-    loop {
-        let timed_out = ProviderError::Deadline { hop: Hop::Configfs, allowed: deadline.allowed() };
-        let left = deadline.left().ok_or_else(|| timed_out.clone())?;
-        let read = read_aside(path.clone()).recv_timeout(left).map_err(|_| timed_out)?;
-        let fault = match read {
-            Ok(quote) => return Ok(quote),
-            Err(fault) => fault,
+    pub(crate) fn read_line(&self, name: &str) -> Result<String, ProviderError> {
+        let path = self.0.join(name);
+        let read = || {
+            let mut text = String::new();
+            File::open(&path)?.take(4096).read_to_string(&mut text)?;
+            Ok(text.trim_end().to_owned())
         };
-        match Errno::from_io_error(&fault) {
-            // A signal for somebody; the host may still hold the buffer, which the next try tells.
-            Some(Errno::INTR) => continue,
-            Some(Errno::BUSY | Errno::TIMEDOUT) => {}
-            _ => return Err(ProviderError::io(Hop::Configfs, &path, &fault)),
+        read().map_err(|fault| ProviderError::io(Hop::Configfs, &path, &fault))
+    }
+
+    /// Reads the quote. The kernel makes it now, for up to 30 s, and nothing can hurry it: so somebody else waits.
+    pub(crate) fn read_quote(&self, deadline: &Deadline) -> Result<Vec<u8>, ProviderError> {
+        let path = self.0.join("outblob");
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let timed_out =
+                ProviderError::Deadline { hop: Hop::Configfs, allowed: deadline.allowed() };
+            let left = deadline.left().ok_or_else(|| timed_out.clone())?;
+            let read = read_aside(path.clone()).recv_timeout(left).map_err(|_| timed_out)?;
+            let fault = match read {
+                Ok(quote) => return Ok(quote),
+                Err(fault) => fault,
+            };
+            match Errno::from_io_error(&fault) {
+                // A signal for somebody; the host may still hold the buffer, which the next try tells.
+                Some(Errno::INTR) => continue,
+                Some(Errno::BUSY | Errno::TIMEDOUT) => {}
+                _ => return Err(ProviderError::io(Hop::Configfs, &path, &fault)),
+            }
+            if deadline.left().is_none_or(|left| left < pause) {
+                return Err(ProviderError::io(Hop::Configfs, &path, &fault));
+            }
+            thread::sleep(pause);
+            pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
         }
-        if deadline.left().is_none_or(|left| left < pause) {
-            return Err(ProviderError::io(Hop::Configfs, &path, &fault));
-        }
-        thread::sleep(pause);
-        pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
     }
 }
 

@@ -5,7 +5,8 @@
 //! by `generation`; the entry stays.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io;
+use std::mem::{self, ManuallyDrop};
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 use tdattest_wire::bytes::ReportData;
 
-use crate::configfs::{read_line, read_quote};
+use crate::configfs::Entry;
 use crate::deadline::Deadline;
 use crate::error::{Hop, ProviderError};
 use crate::provider::checked;
@@ -38,17 +39,19 @@ pub fn quote_in_entry(
     allowed: Duration,
 ) -> Result<Vec<u8>, ProviderError> {
     let deadline = Deadline::after(allowed);
-    let provider = read_line(&entry.join("provider"))?;
+    let shared = SharedEntry(ManuallyDrop::new(Entry(entry.into())));
+    let entry = &*shared.0;
+    let provider = entry.read_line("provider")?;
     if !provider.starts_with(PROVIDER) {
         return Err(ProviderError::OtherTee(provider));
     }
     let _locked = lock(entry, &deadline)?;
     let before = generation(entry)?;
-    write_report_data(entry, report_data)?;
+    entry.write_report_data(report_data)?;
     let expected = before.saturating_add(1);
     await_generation(entry, before, &deadline)?;
     require_generation(entry, expected)?;
-    let quote = read_quote(entry, &deadline)?;
+    let quote = entry.read_quote(&deadline)?;
     require_generation(entry, expected)?;
     if quote.is_empty() {
         return Err(ProviderError::Empty);
@@ -56,9 +59,19 @@ pub fn quote_in_entry(
     checked(quote, report_data).map(|(bytes, _)| bytes)
 }
 
+/// An entry of somebody else's: dropped, and not removed.
+struct SharedEntry(ManuallyDrop<Entry>);
+
+impl Drop for SharedEntry {
+    fn drop(&mut self) {
+        // Only the memory of its path.
+        drop(mem::take(&mut self.0.0));
+    }
+}
+
 /// The lock of all who use this entry, held until it is dropped.
-fn lock(entry: &Path, deadline: &Deadline) -> Result<File, ProviderError> {
-    let path = entry.join("inblob");
+fn lock(entry: &Entry, deadline: &Deadline) -> Result<File, ProviderError> {
+    let path = entry.0.join("inblob");
     let fault = |fault: io::Error| ProviderError::io(Hop::Configfs, &path, &fault);
     let file = OpenOptions::new().write(true).open(&path).map_err(fault)?;
     loop {
@@ -74,16 +87,8 @@ fn lock(entry: &Path, deadline: &Deadline) -> Result<File, ProviderError> {
     }
 }
 
-/// One write: the kernel takes what was written when the file is closed.
-fn write_report_data(entry: &Path, report_data: &ReportData) -> Result<(), ProviderError> {
-    let path = entry.join("inblob");
-    let open = || OpenOptions::new().write(true).open(&path);
-    let written = open().and_then(|mut file| file.write_all(&report_data.0));
-    written.map_err(|fault| ProviderError::io(Hop::Configfs, &path, &fault))
-}
-
-fn generation(entry: &Path) -> Result<u64, ProviderError> {
-    let text = read_line(&entry.join("generation"))?;
+fn generation(entry: &Entry) -> Result<u64, ProviderError> {
+    let text = entry.read_line("generation")?;
     text.parse().map_err(|_| ProviderError::Io {
         hop: Hop::Configfs,
         fault: format!("generation is `{text}`, expected a number"),
@@ -91,7 +96,7 @@ fn generation(entry: &Path) -> Result<u64, ProviderError> {
 }
 
 /// Waits, not for long, until the write has been counted.
-fn await_generation(entry: &Path, before: u64, deadline: &Deadline) -> Result<(), ProviderError> {
+fn await_generation(entry: &Entry, before: u64, deadline: &Deadline) -> Result<(), ProviderError> {
     let lag = Deadline::after(LAG);
     while generation(entry)? == before && lag.left().is_some() && deadline.left().is_some() {
         thread::sleep(PAUSE);
@@ -99,7 +104,7 @@ fn await_generation(entry: &Path, before: u64, deadline: &Deadline) -> Result<()
     Ok(())
 }
 
-fn require_generation(entry: &Path, expected: u64) -> Result<(), ProviderError> {
+fn require_generation(entry: &Entry, expected: u64) -> Result<(), ProviderError> {
     let found = generation(entry)?;
     if found == expected {
         return Ok(());
