@@ -14,6 +14,7 @@ mod bench;
 mod ci;
 mod demo;
 mod dependencies;
+mod dist_dropins;
 mod documents;
 mod layers;
 mod licence;
@@ -39,6 +40,8 @@ enum Task {
     Demo,
     /// Check licences and duplicate versions of what the workspace ships
     Dependencies,
+    /// Build the replacements of Intel's libraries, check them, and lay them out for installation
+    DistDropins(dist_dropins::Args),
     /// Check that what the documents cite exists
     Documents,
     /// Check that crates and sources keep to the architecture
@@ -64,6 +67,7 @@ fn perform(task: &Task) -> Result<ExitCode> {
         Task::Ci(args) => ci::run(args)?,
         Task::Demo => return demo::run(),
         Task::Dependencies => dependencies::run()?,
+        Task::DistDropins(args) => dist_dropins::run(args)?,
         Task::Documents => documents::run()?,
         Task::Layers => layers::run()?,
         Task::Vectors(args) => vectors::run(args)?,

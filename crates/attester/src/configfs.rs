@@ -47,7 +47,7 @@ pub(crate) fn quote(
     entry.require_tdx()?;
     entry.write_report_data(report_data)?;
     entry.require_generation()?;
-    let quote = read_patiently(deadline, || read_once(&entry, deadline), thread::sleep)?;
+    let quote = read_quote(&entry, deadline)?;
     entry.require_generation()?;
     if quote.is_empty() {
         return Err(ProviderError::Empty);
@@ -55,24 +55,34 @@ pub(crate) fn quote(
     Ok(quote)
 }
 
-/// An entry of this request's own, gone when the last who uses it drops it.
-struct Entry(PathBuf);
+/// An entry: this request's own, gone when the last who uses it drops it, or somebody else's, which stays.
+pub(crate) struct Entry {
+    pub(crate) path: PathBuf,
+    is_own: bool,
+}
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        // A plain rmdir, although the folder has files: they are the kernel's. What is wrong here was said before.
-        let _ = fs::remove_dir(&self.0);
+        if self.is_own {
+            // A plain rmdir, although the folder has files: they are the kernel's. What is wrong here was said before.
+            let _ = fs::remove_dir(&self.path);
+        }
     }
 }
 
 impl Entry {
+    /// An entry that somebody else has made.
+    pub(crate) fn of_somebody(path: &Path) -> Self {
+        Self { path: path.into(), is_own: false }
+    }
+
     fn create(folder: &Path) -> Result<Self, ProviderError> {
         static COUNTER: AtomicU64 = AtomicU64::new(0);
         loop {
             let number = COUNTER.fetch_add(1, Ordering::Relaxed);
             let path = folder.join(format!("tdattest-{}-{number}", std::process::id()));
             match fs::create_dir(&path) {
-                Ok(()) => return Ok(Self(path)),
+                Ok(()) => return Ok(Self { path, is_own: true }),
                 // Left behind by a process that had this number before.
                 Err(fault) if fault.kind() == io::ErrorKind::AlreadyExists => {}
                 // The folder is there without anybody behind it.
@@ -91,8 +101,8 @@ impl Entry {
     }
 
     /// One write: the kernel takes what was written when the file is closed, and keeps the result to itself.
-    fn write_report_data(&self, report_data: &ReportData) -> Result<(), ProviderError> {
-        let file = OpenOptions::new().write(true).open(self.0.join("inblob"));
+    pub(crate) fn write_report_data(&self, report_data: &ReportData) -> Result<(), ProviderError> {
+        let file = OpenOptions::new().write(true).open(self.path.join("inblob"));
         // Closed at the end of the block, which is when the kernel takes it.
         let written = file.and_then(|mut file| file.write_all(&report_data.0));
         written.map_err(|fault| self.fault("inblob", &fault))
@@ -108,25 +118,33 @@ impl Entry {
         Err(ProviderError::Generation { expected: EXPECTED, found })
     }
 
-    fn read_line(&self, name: &str) -> Result<String, ProviderError> {
+    pub(crate) fn read_line(&self, name: &str) -> Result<String, ProviderError> {
         let read = || {
             let mut text = String::new();
-            File::open(self.0.join(name))?.take(4096).read_to_string(&mut text)?;
+            File::open(self.path.join(name))?.take(4096).read_to_string(&mut text)?;
             Ok(text.trim_end().to_owned())
         };
         read().map_err(|fault| self.fault(name, &fault))
     }
 
     fn fault(&self, name: &str, fault: &io::Error) -> ProviderError {
-        ProviderError::io(Hop::Configfs, &self.0.join(name), fault)
+        ProviderError::io(Hop::Configfs, &self.path.join(name), fault)
     }
+}
+
+/// Reads the quote, with as many tries as the deadline lets.
+pub(crate) fn read_quote(
+    entry: &Arc<Entry>,
+    deadline: &Deadline,
+) -> Result<Vec<u8>, ProviderError> {
+    read_patiently(deadline, || read_once(entry, deadline), thread::sleep)
 }
 
 /// One try to read the quote. The kernel makes it now, for up to 30 s, and nothing can hurry it: so somebody else waits.
 fn read_once(entry: &Arc<Entry>, deadline: &Deadline) -> Result<Vec<u8>, TryAgain> {
     let held = Arc::clone(entry);
     let read = aside::within(deadline, move || {
-        let read = read_to_end(&held.0.join("outblob"));
+        let read = read_to_end(&held.path.join("outblob"));
         // Before the answer is out: then the one who waits for it is the last, and removes the entry.
         drop(held);
         read

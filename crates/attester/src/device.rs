@@ -52,7 +52,10 @@ pub fn report(
 }
 
 /// Opens the device, or says which other one is there.
-pub(crate) fn open(paths: &Paths) -> Result<(File, PathBuf), ReportError> {
+///
+/// # Errors
+/// Why it cannot be opened.
+pub fn open(paths: &Paths) -> Result<(File, PathBuf), ReportError> {
     let path = paths.devices.join(DEVICE);
     // Downstream drivers want it writable; upstream's is content with less, and so are some udev rules.
     let writable = OpenOptions::new().read(true).write(true).open(&path);

@@ -96,6 +96,9 @@ pub enum ProviderError {
     /// The QGS answered something else than a quote.
     #[error("QGS: {0}")]
     Qgs(NoQuote),
+    /// The host says that it has nobody to make a quote.
+    #[error("guest device: the host has no quote generation service for this TD")]
+    NoService,
     /// The host could not make a quote; the status of GetQuote.
     #[error("guest device: the host answers GetQuote with status {0:#x}")]
     GetQuote(u64),
@@ -167,6 +170,12 @@ pub enum RtmrError {
     /// Not for this user.
     #[error("{}: permission denied", .0.display())]
     Permission(PathBuf),
+    /// The kernel calls the register or the value invalid (EINVAL).
+    #[error("{}: refused as invalid: the TDX module has no such register, or lets nobody extend it", .0.display())]
+    Refused(PathBuf),
+    /// The register is there, and cannot be extended (EOPNOTSUPP).
+    #[error("{}: this kernel cannot extend it", .0.display())]
+    Unsupported(PathBuf),
     /// A system call failed.
     #[error("{}: {fault}", path.display())]
     Io {

@@ -82,10 +82,7 @@ pub(crate) fn answer(buffer: &[u8]) -> Result<Vec<u8>, ProviderError> {
     match status {
         0 => {}
         IN_FLIGHT => return Err(ProviderError::Busy { hop: Hop::Device }),
-        UNAVAILABLE => {
-            let text = "the host has no quote generation service for this TD";
-            return Err(ProviderError::Io { hop: Hop::Device, fault: text.into() });
-        }
+        UNAVAILABLE => return Err(ProviderError::NoService),
         other => return Err(ProviderError::GetQuote(other)),
     }
     // The upper half is the length out.

@@ -32,13 +32,15 @@ mod provider;
 mod qgs;
 mod rtmr;
 mod run_time_log;
+mod shared_entry;
 
 pub use ccel::event_log;
 pub use deadline::Deadline;
-pub use device::report;
+pub use device::{open as open_device, report};
 pub use error::{Hop, ProviderError, ReportError, RtmrError};
 pub use paths::Paths;
 pub use provider::{Attempt, Attester, NoQuote, ObtainedQuote, Provider, quote_from_report};
 pub use qgs::Endpoint;
 pub use rtmr::{Measured, extend_rtmr, read_rtmrs};
 pub use run_time_log::{Measuring, extend_and_log, run_time_log};
+pub use shared_entry::quote_in_entry;

@@ -200,7 +200,10 @@ pub fn quote_from_report(
 }
 
 /// The quote and the length of its padding, if it is a quote for this report data.
-fn checked(bytes: Vec<u8>, report_data: &ReportData) -> Result<(Vec<u8>, usize), ProviderError> {
+pub(crate) fn checked(
+    bytes: Vec<u8>,
+    report_data: &ReportData,
+) -> Result<(Vec<u8>, usize), ProviderError> {
     let quote = Quote::parse(&bytes).map_err(ProviderError::NotAQuote)?;
     if quote.body().report_data() != report_data {
         return Err(ProviderError::OtherReportData);

@@ -118,6 +118,8 @@ fn read_register(path: &Path) -> Result<Measurement, RtmrError> {
 fn error(path: PathBuf, fault: &io::Error) -> RtmrError {
     match fault.kind() {
         io::ErrorKind::PermissionDenied => RtmrError::Permission(path),
+        io::ErrorKind::InvalidInput => RtmrError::Refused(path),
+        io::ErrorKind::Unsupported => RtmrError::Unsupported(path),
         _ => RtmrError::Io { path, fault: fault.to_string() },
     }
 }

@@ -16,7 +16,7 @@ fn prepared(files: &[(&str, &[u8])]) -> Prepared {
     let folder = tempfile::tempdir().unwrap();
     let entry = Entry::create(folder.path()).unwrap();
     for (name, content) in files {
-        fs::write(entry.0.join(name), content).unwrap();
+        fs::write(entry.path.join(name), content).unwrap();
     }
     Prepared { folder, entry: Arc::new(entry) }
 }
@@ -61,7 +61,7 @@ fn a_generation_other_than_one_is_somebody_elses_write() {
 fn report_data_is_written_in_one_piece_of_64_bytes() {
     let prepared = prepared(&[("inblob", b"")]);
     prepared.entry.write_report_data(&ReportData([7; 64])).unwrap();
-    assert_eq!(fs::read(prepared.entry.0.join("inblob")).unwrap(), [7; 64]);
+    assert_eq!(fs::read(prepared.entry.path.join("inblob")).unwrap(), [7; 64]);
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn a_quote_is_read_whole_and_one_beyond_the_limit_is_not_read_for_ever() {
 #[test]
 fn a_kernel_that_does_not_answer_costs_no_more_than_the_deadline_and_its_entry_goes_later() {
     let Prepared { folder, entry } = prepared(&[]);
-    let path = entry.0.clone();
+    let path = entry.path.clone();
     let outblob = path.join("outblob");
     // Whoever opens it to read waits until somebody opens it to write.
     mknodat(CWD, &outblob, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();

@@ -114,3 +114,17 @@ fn without_sysfs_registers_need_the_device() {
     let refused = extend_rtmr(&paths, 2, &Measurement([9; 48]));
     assert!(matches!(refused, Err(RtmrError::Report(ReportError::NoDevice(_)))));
 }
+
+#[test]
+fn a_register_that_the_kernel_calls_invalid_is_told_apart_from_a_broken_one() {
+    let (_home, paths) = home();
+    fs::create_dir_all(&paths.measurements).unwrap();
+    let register = |index: u8| paths.measurements.join(format!("rtmr{index}:sha384"));
+    // Writing no number there is EINVAL, as is extending a register that the TDX module does not know.
+    std::os::unix::fs::symlink("/proc/self/oom_score_adj", register(2)).unwrap();
+    let refused = extend_rtmr(&paths, 2, &Measurement([9; 48]));
+    assert_eq!(refused, Err(RtmrError::Refused(register(2))));
+    fs::create_dir(register(3)).unwrap();
+    let broken = extend_rtmr(&paths, 3, &Measurement([9; 48]));
+    assert!(matches!(broken, Err(RtmrError::Io { .. })), "{broken:?}");
+}
