@@ -14,7 +14,7 @@ pub(super) fn of_provider(provider: &Provider, fault: &ProviderError) -> String 
         ProviderError::Busy { .. } => format!(
             "ask again in half a minute; if it stays busy, the host never answers: check its QGS ({QGS_LOG})"
         ),
-        ProviderError::Empty => {
+        ProviderError::Empty | ProviderError::NoService => {
             "on the host, give QEMU's tdx-guest object a quote-generation-socket, and check that the QGS runs (systemctl status qgsd)".into()
         }
         ProviderError::Deadline { hop: Hop::Connect | Hop::Send, .. } => {

@@ -297,6 +297,10 @@ impl fmt::Display for FailureRule {
 mod tests {
     use super::*;
 
+    fn always(_: Failure) -> bool {
+        true
+    }
+
     fn rule(text: &str) -> FailureRule {
         text.parse().unwrap()
     }
@@ -311,20 +315,20 @@ mod tests {
         rules.add(rule("tcb=503,times=2"));
         rules.add(rule("all=500"));
         let tcb = Some(Endpoint::TcbInfo);
-        assert_eq!(rules.next(Some(Endpoint::PckCrl)), status(500));
-        assert_eq!([rules.next(tcb), rules.next(tcb)], [status(503); 2]);
-        assert_eq!([rules.next(tcb), rules.next(None)], [status(500); 2]);
+        assert_eq!(rules.next(Some(Endpoint::PckCrl), always), status(500));
+        assert_eq!([rules.next(tcb, always), rules.next(tcb, always)], [status(503); 2]);
+        assert_eq!([rules.next(tcb, always), rules.next(None, always)], [status(500); 2]);
         rules.clear();
-        assert_eq!(rules.next(tcb), None);
+        assert_eq!(rules.next(tcb, always), None);
     }
 
     #[test]
     fn a_lie_waits_for_the_endpoint_that_can_tell_it() {
         let mut rules = Rules::default();
         rules.add(rule("all=lie:tcb-info.expired,times=1"));
-        assert_eq!(rules.next(Some(Endpoint::QeIdentity)), None);
-        assert!(rules.next(Some(Endpoint::TcbInfo)).is_some());
-        assert_eq!(rules.next(Some(Endpoint::TcbInfo)), None);
+        assert_eq!(rules.next(Some(Endpoint::QeIdentity), always), None);
+        assert!(rules.next(Some(Endpoint::TcbInfo), always).is_some());
+        assert_eq!(rules.next(Some(Endpoint::TcbInfo), always), None);
     }
 
     #[test]
