@@ -186,8 +186,11 @@ impl Run {
 
 /// The folder `sample` of the `dcap-qvl` package, wherever Cargo keeps it.
 fn package_samples() -> PathBuf {
+    let platform = format!("{}-unknown-{}-gnu", std::env::consts::ARCH, std::env::consts::OS);
     let output = Command::new(env!("CARGO"))
         .args(["metadata", "--format-version", "1", "--offline"])
+        // Unfiltered, Cargo asks for the crates of every platform, which need not be there.
+        .args(["--filter-platform", &platform])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .unwrap();

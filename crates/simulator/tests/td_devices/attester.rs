@@ -63,6 +63,7 @@ fn a_quote_comes_over_configfs_from_the_platform_and_from_a_qgs() {
 fn each_fault_of_the_devices_is_told_for_what_it_is() {
     let Some(td) = td() else { return };
     let entries = td.paths.tsm_report.clone();
+    let mut read_to_the_end = Vec::new();
     for fault in DeviceFault::ALL {
         td.devices.recover();
         td.devices.fail(fault.into());
@@ -83,13 +84,13 @@ fn each_fault_of_the_devices_is_told_for_what_it_is() {
             DeviceFault::Busy => told == Err(ProviderError::Busy { hop: Hop::Configfs }),
             DeviceFault::Interrupted => io("os error 4)"),
             DeviceFault::Io => io("os error 5)"),
-            DeviceFault::TimedOut => io("os error 110)"),
             DeviceFault::TooLarge => io("os error 27)"),
             DeviceFault::Empty => told == Err(ProviderError::Empty),
             DeviceFault::CompetingWriter => {
                 told == Err(ProviderError::Generation { expected: 1, found: "2".into() })
             }
-            DeviceFault::Delay(_) => {
+            // The kernel's patience, or the attester's own.
+            DeviceFault::TimedOut | DeviceFault::Delay(_) => {
                 told == Err(ProviderError::Deadline { hop: Hop::Configfs, allowed })
             }
             DeviceFault::MkdirDenied => {
@@ -101,7 +102,13 @@ fn each_fault_of_the_devices_is_told_for_what_it_is() {
             DeviceFault::Report => told.is_ok(),
         };
         assert!(as_expected, "{fault}: {told:?}");
-        assert_eq!(td.devices.entries(), [""; 0], "{fault}");
+        let mut left = td.devices.entries();
+        left.retain(|entry| !read_to_the_end.contains(entry));
+        if matches!(fault, DeviceFault::Delay(_)) {
+            // The kernel lets nobody remove it while it makes the quote: whoever reads it does, when it is there.
+            read_to_the_end = std::mem::take(&mut left);
+        }
+        assert_eq!(left, [""; 0], "{fault}");
     }
 }
 
