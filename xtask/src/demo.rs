@@ -1,4 +1,4 @@
-//! The README's first command: a production TDX quote, verified before the reader's eyes.
+//! A production TDX quote, verified before the reader's eyes.
 //!
 //! Quote and collateral are the samples that the `dcap-qvl` crate ships; it is a dev-dependency
 //! anyway, so the demo fetches no sample of its own and its second run needs no network.
