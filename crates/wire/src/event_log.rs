@@ -138,10 +138,20 @@ fn read_header(reader: &mut Reader<'_>) -> Result<Algorithms, ParseError> {
     // Platform class, specification version, size of a UINTN.
     event.take(8)?;
     let count = event.length()?;
-    let mut algorithms = Vec::new();
+    if count > limits::EVENT_LOG_ALGORITHMS {
+        let (limit, found) = (limits::EVENT_LOG_ALGORITHMS, count);
+        return Err(event.error(ParseErrorKind::TooLarge { limit, found, unit: "algorithms" }));
+    }
+    let mut algorithms: Vec<(u16, u16)> = Vec::new();
     for _ in 0..count {
-        // Ends with the input, however many it claims.
-        algorithms.push((u16::read(&mut event)?, u16::read(&mut event)?));
+        let (algorithm, size) = (u16::read(&mut event)?, u16::read(&mut event)?);
+        // A digest without bytes would make an event of any number of them cost nothing but time.
+        let sound = size > 0 && (algorithm != SHA384 || usize::from(size) == Measurement::SIZE);
+        if !sound || algorithms.iter().any(|(listed, _)| *listed == algorithm) {
+            let text = alloc::format!("lists algorithm {algorithm:#x} twice or with {size} bytes");
+            return Err(ParseError::invalid(STRUCTURE, text));
+        }
+        algorithms.push((algorithm, size));
     }
     // Vendor information follows.
     Ok(Algorithms(algorithms))
@@ -173,7 +183,12 @@ fn read_event<'a>(
         })?;
         let bytes = reader.take(size)?;
         if algorithm == SHA384 {
-            digest = bytes.try_into().ok().map(Measurement);
+            let found = bytes.try_into().ok().map(Measurement);
+            if digest.is_some() || found.is_none() {
+                let text = "an event has two SHA-384 digests, or one of another size";
+                return Err(ParseError::invalid(STRUCTURE, text));
+            }
+            digest = found;
         }
     }
     let size = reader.length()?;
@@ -238,6 +253,28 @@ mod tests {
         let at = 32 + 33 + 8;
         lying[at..at + 4].copy_from_slice(&u32::MAX.to_le_bytes());
         assert!(EventLog::parse(&lying).is_err());
+    }
+
+    #[test]
+    fn algorithms_that_are_too_many_doubled_or_of_no_size_are_refused() {
+        // The count, the algorithm, and its size, in the header.
+        let changed = |at: usize, bytes: &[u8]| {
+            let mut log = log();
+            log[at..at + bytes.len()].copy_from_slice(bytes);
+            EventLog::parse(&log).map(drop)
+        };
+        assert!(changed(56, &1_u32.to_le_bytes()).is_ok());
+        let most = u32::try_from(limits::EVENT_LOG_ALGORITHMS).unwrap();
+        let refused = changed(56, &(most + 1).to_le_bytes()).unwrap_err();
+        assert!(matches!(refused.kind, ParseErrorKind::TooLarge { unit: "algorithms", .. }));
+        for size in [0_u16, 47, 49] {
+            assert!(changed(62, &size.to_le_bytes()).is_err(), "SHA-384 of {size} bytes");
+        }
+        let mut twice = log();
+        twice[56] = 2;
+        twice.splice(64..64, [0x0c, 0, 48, 0]);
+        twice[28] += 4;
+        assert!(matches!(EventLog::parse(&twice).unwrap_err().kind, ParseErrorKind::Invalid(_)));
     }
 
     #[test]

@@ -46,5 +46,8 @@ pub const QGS_MESSAGE_BYTES: usize = 1024 * 1024;
 /// Largest event log, in bytes. The area that firmware reserves is 64 KiB to 1 MiB.
 pub const EVENT_LOG_BYTES: usize = 4 * 1024 * 1024;
 
+/// Most digest algorithms of an event log. TCG's registry has fewer than 16 hashes; the logs of TDs have one.
+pub const EVENT_LOG_ALGORITHMS: usize = 16;
+
 /// Most events of a log. Logs of Linux guests have some hundred.
 pub const EVENTS: usize = 65_536;

@@ -5,7 +5,7 @@
 use std::cell::RefCell;
 use std::path::Path;
 
-use miniz_oxide::inflate::decompress_to_vec_with_limit;
+use miniz_oxide::inflate::{TINFLStatus, decompress_to_vec_with_limit};
 
 use super::header::Header;
 use super::{HostFile, ImageError, Qcow2Fault};
@@ -126,7 +126,9 @@ impl Clusters {
         let bytes = match decompress_to_vec_with_limit(&compressed, size) {
             Ok(bytes) => bytes,
             // A full cluster is one, whether or not the stream says that it ends there.
-            Err(stopped) => stopped.output,
+            Err(full) if full.status == TINFLStatus::HasMoreOutput => full.output,
+            // Of a stream that is cut or damaged the buffer is as long as it had grown, not as long as what came.
+            Err(_) => return Err(self.fault(Qcow2Fault::Compressed)),
         };
         if bytes.len() != size {
             return Err(self.fault(Qcow2Fault::Compressed));
