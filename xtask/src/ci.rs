@@ -4,7 +4,6 @@
 //! had is reported as skipped, with the reason, never as passed.
 
 mod steps;
-mod toolchain;
 
 use std::time::{Duration, Instant};
 

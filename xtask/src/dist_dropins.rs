@@ -4,12 +4,12 @@
 //! under which the loader looks for it.
 
 use std::fs;
-use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
+use crate::installation::{install, link, output_of};
 use crate::workspace;
 
 #[derive(clap::Args)]
@@ -117,26 +117,10 @@ fn soname(dynamic: &str) -> Option<&str> {
     line.split_once('[')?.1.strip_suffix(']')
 }
 
-fn output_of(tool: &str, arguments: &[&str], library: &Path) -> Result<String> {
-    let output = Command::new(tool)
-        // The words looked for are English.
-        .env("LC_ALL", "C")
-        .args(arguments)
-        .arg(library)
-        .output()
-        .with_context(|| format!("starting {tool}; it comes with binutils"))?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "{tool} {}: {said}", library.display());
-    String::from_utf8(output.stdout).with_context(|| format!("reading {tool}"))
-}
-
 /// Copies the library, its header and its pkg-config file, and makes the two links; returns what it has made.
 fn lay_out(drop_in: &DropIn, source: &Path, library: &Path, prefix: &Path) -> Result<Vec<PathBuf>> {
     let (lib, include) = (prefix.join("lib"), prefix.join("include"));
     let pkg_config = lib.join("pkgconfig");
-    for folder in [&lib, &include, &pkg_config] {
-        fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
-    }
     let mut made = vec![
         install(&fs::read(library)?, &lib.join(drop_in.file_name()))?,
         link(&drop_in.file_name(), &lib.join(drop_in.soname()))?,
@@ -150,30 +134,6 @@ fn lay_out(drop_in: &DropIn, source: &Path, library: &Path, prefix: &Path) -> Re
     let text = template.replace("@VERSION@", env!("CARGO_PKG_VERSION"));
     made.push(install(text.as_bytes(), &pkg_config.join(drop_in.pkg_config))?);
     Ok(made)
-}
-
-/// Puts a file in the place of another in one step: a program that runs keeps the one it has loaded.
-fn install(content: &[u8], path: &Path) -> Result<PathBuf> {
-    let new = beside(path);
-    fs::write(&new, content).with_context(|| format!("writing {}", new.display()))?;
-    fs::rename(&new, path).with_context(|| format!("writing {}", path.display()))?;
-    Ok(path.to_owned())
-}
-
-/// The same with a link. Where something else than a link is, it stays: it may be somebody's only library.
-fn link(target: &str, path: &Path) -> Result<PathBuf> {
-    let is_other = fs::symlink_metadata(path).is_ok_and(|found| !found.is_symlink());
-    ensure!(!is_other, "{} is there and is no link: move it away first", path.display());
-    let new = beside(path);
-    symlink(target, &new).with_context(|| format!("linking {}", new.display()))?;
-    fs::rename(&new, path).with_context(|| format!("linking {}", path.display()))?;
-    Ok(path.to_owned())
-}
-
-fn beside(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(format!(".{}", std::process::id()));
-    name.into()
 }
 
 #[cfg(test)]
@@ -245,15 +205,5 @@ mod tests {
         assert!(!pkg_config.contains('@'), "{pkg_config}");
         // The library, two links and a folder; nothing half-done is left.
         assert_eq!(fs::read_dir(&lib).unwrap().count(), 4);
-    }
-
-    #[test]
-    fn a_library_that_is_no_link_is_not_taken_away() {
-        let home = tempfile::tempdir().unwrap();
-        let path = home.path().join("libtdx_attest.so.1");
-        fs::write(&path, "somebody's").unwrap();
-        let refused = link("libtdx_attest.so.1.0.1.0", &path).unwrap_err();
-        assert!(refused.to_string().contains("is no link"), "{refused}");
-        assert_eq!(fs::read_to_string(&path).unwrap(), "somebody's");
     }
 }

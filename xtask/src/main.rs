@@ -14,11 +14,14 @@ mod bench;
 mod ci;
 mod demo;
 mod dependencies;
+mod dist;
 mod dist_dropins;
 mod documents;
+mod installation;
 mod layers;
 mod licence;
 mod sources;
+mod toolchain;
 mod vectors;
 mod verdict;
 mod workspace;
@@ -40,6 +43,8 @@ enum Task {
     Demo,
     /// Check licences and duplicate versions of what the workspace ships
     Dependencies,
+    /// Build the static command, check it, and lay it out for installation
+    Dist(dist::Args),
     /// Build the replacements of Intel's libraries, check them, and lay them out for installation
     DistDropins(dist_dropins::Args),
     /// Check that what the documents cite exists
@@ -67,6 +72,7 @@ fn perform(task: &Task) -> Result<ExitCode> {
         Task::Ci(args) => ci::run(args)?,
         Task::Demo => return demo::run(),
         Task::Dependencies => dependencies::run()?,
+        Task::Dist(args) => dist::run(args)?,
         Task::DistDropins(args) => dist_dropins::run(args)?,
         Task::Documents => documents::run()?,
         Task::Layers => layers::run()?,

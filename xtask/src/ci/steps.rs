@@ -8,8 +8,7 @@ use anyhow::{Context, Result, ensure};
 use cargo_metadata::{MetadataCommand, TargetKind};
 use clap::ValueEnum;
 
-use super::toolchain;
-use crate::{dependencies, documents, layers, vectors};
+use crate::{dependencies, documents, layers, toolchain, vectors};
 
 const FUZZ_MANIFEST: &str = "fuzz/Cargo.toml";
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 const DOWNLOAD_LIMIT: Duration = Duration::from_secs(120);
 
 /// Sees to it that the standard library of `target` is installed, downloading it if need be.
-pub(super) fn provide_target(target: &str) -> Result<(), String> {
+pub(crate) fn provide_target(target: &str) -> Result<(), String> {
     let installed = output_of(Command::new("rustup").args(["target", "list", "--installed"]))?;
     if lists(&installed, target) {
         return Ok(());
@@ -21,7 +21,7 @@ pub(super) fn provide_target(target: &str) -> Result<(), String> {
 }
 
 /// Sees whether nightly Cargo has `subcommand`; `hint` is how to get it.
-pub(super) fn find_nightly(subcommand: &str, hint: &str) -> Result<(), String> {
+pub(crate) fn find_nightly(subcommand: &str, hint: &str) -> Result<(), String> {
     output_of(Command::new("cargo").args(["+nightly", "--version"]))
         .map_err(|why| format!("no nightly toolchain: {why}"))?;
     output_of(Command::new("cargo").args(["+nightly", subcommand, "--version"]))
