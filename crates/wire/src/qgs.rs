@@ -13,6 +13,12 @@ use crate::layout::Fixed as _;
 use crate::limits;
 use crate::reader::Reader;
 
+mod request;
+mod response;
+
+pub use request::Request;
+pub use response::{CollateralResponse, PlatformInfoResponse, QuoteResponse};
+
 /// Bytes of the length before a message.
 pub const PREFIX_BYTES: usize = 4;
 
@@ -57,6 +63,19 @@ impl MessageType {
         Self::MigrationQuoteRequest,
     ];
 
+    /// The number in the header, with its meaning.
+    fn described(self) -> &'static str {
+        match self {
+            Self::QuoteRequest => "0 (asks for a quote)",
+            Self::QuoteResponse => "1 (quote)",
+            Self::CollateralRequest => "2 (asks for collateral)",
+            Self::CollateralResponse => "3 (collateral)",
+            Self::PlatformInfoRequest => "4 (asks for platform information)",
+            Self::PlatformInfoResponse => "5 (platform information)",
+            Self::MigrationQuoteRequest => "6 (asks for a quote with migration history)",
+        }
+    }
+
     /// The number in the header.
     pub fn number(self) -> u32 {
         match self {
@@ -77,10 +96,28 @@ pub struct QgsError(NonZeroU32);
 
 impl QgsError {
     /// 0x12001: anything. Intel's daemon sends no other.
-    pub const UNEXPECTED: Self = Self(match NonZeroU32::new(0x12001) {
-        Some(number) => number,
-        None => NonZeroU32::MAX,
-    });
+    pub const UNEXPECTED: Self = Self::of(1);
+
+    /// 0x12002: the host has not enough memory.
+    pub const OUT_OF_MEMORY: Self = Self::of(2);
+    /// 0x12003: a value in the request is wrong.
+    pub const INVALID_PARAMETER: Self = Self::of(3);
+    /// 0x12004: of another major version.
+    pub const INVALID_VERSION: Self = Self::of(4);
+    /// 0x12005: no type of request.
+    pub const INVALID_TYPE: Self = Self::of(5);
+    /// 0x12006: sizes contradict each other or the bytes.
+    pub const INVALID_SIZE: Self = Self::of(6);
+    /// 0x12007: an error code where none belongs.
+    pub const INVALID_CODE: Self = Self::of(7);
+
+    /// Intel's library numbers its errors from 0x12000.
+    const fn of(number: u32) -> Self {
+        match NonZeroU32::new(0x12000 | number) {
+            Some(number) => Self(number),
+            None => Self(NonZeroU32::MAX),
+        }
+    }
 
     /// The error with a number; `None` for zero, which is success.
     pub fn from_number(number: u32) -> Option<Self> {
@@ -113,36 +150,16 @@ impl fmt::Display for QgsError {
     }
 }
 
-/// A request, parsed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Request<'a> {
-    /// A quote for a TDREPORT.
-    Quote {
-        /// The TDREPORT, unchecked.
-        report: &'a [u8],
-        /// Ids of attestation keys to choose from; nobody looks at them.
-        id_list: &'a [u8],
-    },
-    /// The collateral of a platform family.
-    Collateral {
-        /// The FMSPC, unchecked.
-        fmspc: &'a [u8],
-        /// `processor` or `platform`, with a NUL or without.
-        pck_ca: &'a [u8],
-        /// Whether the header's minor version is 0, for which the answer is longer.
-        minor_0: bool,
-    },
-    /// Facts about the platform.
-    PlatformInfo,
-    /// A quote for a TDREPORT with the history of migrations.
-    MigrationQuote {
-        /// The TDREPORT, unchecked.
-        report: &'a [u8],
-        /// The structure that extends it with service TDs, unchecked.
-        service_td: &'a [u8],
-        /// Ids of attestation keys to choose from; nobody looks at them.
-        id_list: &'a [u8],
-    },
+/// Why an answer brings nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NoQuote {
+    /// It is no answer to this.
+    #[error(transparent)]
+    Malformed(#[from] ParseError),
+    /// The service says that it could not.
+    #[error("the service answers: {0}")]
+    Refused(QgsError),
 }
 
 /// The header of a message.
@@ -153,6 +170,11 @@ struct Header {
 }
 
 impl Header {
+    /// The header of what is written here.
+    fn of(kind: MessageType) -> Self {
+        Self { minor: MINOR, kind, error: 0 }
+    }
+
     /// Reads it and checks the size against the bytes there are.
     fn read(reader: &mut Reader<'_>, message: &[u8]) -> Result<Self, ParseError> {
         let at_major = reader.clone();
@@ -213,115 +235,6 @@ pub fn message_length(prefix: [u8; PREFIX_BYTES]) -> Result<usize, ParseError> {
     Ok(length)
 }
 
-impl<'a> Request<'a> {
-    /// Parses a message without its prefix.
-    ///
-    /// # Errors
-    /// When it is no request, or its sizes contradict each other.
-    pub fn parse(message: &'a [u8]) -> Result<Self, ParseError> {
-        let mut reader = bounded(message)?;
-        let at_error = reader.clone();
-        let header = Header::read(&mut reader, message)?;
-        if header.error != 0 {
-            return Err(unsupported(
-                &at_error,
-                "error code",
-                "0 in a request",
-                header.error.into(),
-            ));
-        }
-        let request = match header.kind {
-            MessageType::QuoteRequest => {
-                let [report, id_list] = parts(&mut reader)?;
-                Self::Quote { report, id_list }
-            }
-            MessageType::CollateralRequest => {
-                let [fmspc, pck_ca] = parts(&mut reader)?;
-                Self::Collateral { fmspc, pck_ca, minor_0: header.minor == 0 }
-            }
-            MessageType::PlatformInfoRequest => Self::PlatformInfo,
-            MessageType::MigrationQuoteRequest => {
-                let [report, service_td, id_list] = parts(&mut reader)?;
-                Self::MigrationQuote { report, service_td, id_list }
-            }
-            other => {
-                let found = other.number().into();
-                return Err(unsupported(&at_error, "message type", "0, 2, 4 or 6", found));
-            }
-        };
-        reader.finish()?;
-        Ok(request)
-    }
-
-    /// Writes the message after its prefix.
-    pub fn write(&self) -> Vec<u8> {
-        match self {
-            Self::Quote { report, id_list } => {
-                framed(MessageType::QuoteRequest, 0, &[], &[report, id_list])
-            }
-            Self::Collateral { fmspc, pck_ca, .. } => {
-                framed(MessageType::CollateralRequest, 0, &[], &[fmspc, pck_ca])
-            }
-            Self::PlatformInfo => framed(MessageType::PlatformInfoRequest, 0, &[], &[]),
-            Self::MigrationQuote { report, service_td, id_list } => {
-                framed(MessageType::MigrationQuoteRequest, 0, &[], &[report, service_td, id_list])
-            }
-        }
-    }
-}
-
-/// The answer to a request for a quote.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct QuoteResponse<'a> {
-    /// The id of the attestation key; Intel's service leaves it out, and QEMU insists on that.
-    pub selected_id: &'a [u8],
-    /// The quote, unchecked.
-    pub quote: &'a [u8],
-}
-
-/// Why an answer brings no quote.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum NoQuote {
-    /// It is no answer to this.
-    #[error(transparent)]
-    Malformed(#[from] ParseError),
-    /// The service says that it could not.
-    #[error("the service answers: {0}")]
-    Refused(QgsError),
-}
-
-impl<'a> QuoteResponse<'a> {
-    /// Parses a message without its prefix.
-    ///
-    /// # Errors
-    /// What the service says, or why it cannot be understood. Success with an empty quote is malformed.
-    pub fn parse(message: &'a [u8]) -> Result<Self, NoQuote> {
-        let mut reader = bounded(message)?;
-        let start = reader.clone();
-        let header = Header::read(&mut reader, message)?;
-        if header.kind != MessageType::QuoteResponse {
-            let found = header.kind.number().into();
-            return Err(unsupported(&start, "message type", "1 (quote)", found).into());
-        }
-        // Before the parts: an error has none, and is the better explanation.
-        if let Some(error) = QgsError::from_number(header.error) {
-            return Err(NoQuote::Refused(error));
-        }
-        let [selected_id, quote] = parts(&mut reader)?;
-        reader.finish()?;
-        if quote.is_empty() {
-            return Err(ParseError::invalid(STRUCTURE, "says success and has no quote").into());
-        }
-        Ok(Self { selected_id, quote })
-    }
-
-    /// Writes the message after its prefix.
-    pub fn write(&self) -> Vec<u8> {
-        framed(MessageType::QuoteResponse, 0, &[], &[self.selected_id, self.quote])
-    }
-}
-
 impl QgsError {
     /// Writes the answer that says so, after its prefix: the fixed part of the answer, all zero.
     pub fn write(self, response: MessageType) -> Vec<u8> {
@@ -330,8 +243,16 @@ impl QgsError {
             MessageType::PlatformInfoResponse => &[0; 12],
             _ => &[0; 8],
         };
-        framed(response, self.number(), zeros, &[])
+        framed(&Header { error: self.number(), ..Header::of(response) }, zeros, &[], &[])
     }
+}
+
+/// Refuses a part that must not be empty.
+fn required(part: &[u8], name: &str) -> Result<(), ParseError> {
+    if part.is_empty() {
+        return Err(ParseError::invalid(STRUCTURE, alloc::format!("has an empty {name}")));
+    }
+    Ok(())
 }
 
 /// The parts of a message: the sizes of all, then all.
@@ -347,18 +268,19 @@ fn parts<'a, const N: usize>(reader: &mut Reader<'a>) -> Result<[&'a [u8]; N], P
     Ok(parts)
 }
 
-/// Prefix, header, a fixed part, the sizes of the parts, the parts.
-fn framed(kind: MessageType, error: u32, fixed: &[u8], parts: &[&[u8]]) -> Vec<u8> {
+/// Prefix, header, a fixed part, the sizes of the parts, the parts, a tail.
+fn framed(header: &Header, fixed: &[u8], parts: &[&[u8]], tail: &[u8]) -> Vec<u8> {
     let mut body = fixed.to_vec();
     parts.iter().for_each(|part| length(part.len()).write(&mut body));
     parts.iter().for_each(|part| body.extend_from_slice(part));
+    body.extend_from_slice(tail);
     let size = length(body.len().saturating_add(HEADER_BYTES));
     let mut message = size.to_be_bytes().to_vec();
     MAJOR.write(&mut message);
-    MINOR.write(&mut message);
-    kind.number().write(&mut message);
+    header.minor.write(&mut message);
+    header.kind.number().write(&mut message);
     size.write(&mut message);
-    error.write(&mut message);
+    header.error.write(&mut message);
     message.extend_from_slice(&body);
     message
 }
@@ -369,102 +291,4 @@ fn length(length: usize) -> u32 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The bytes of a normal request, as the specification page has them.
-    #[test]
-    fn a_request_for_a_quote_is_framed_as_intels_client_does() {
-        let report = [0xab; 1024];
-        let frame = Request::Quote { report: &report, id_list: &[] }.write();
-        let head = [
-            0, 0, 4, 0x18, 1, 0, 1, 0, 0, 0, 0, 0, 0x18, 4, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0, 0,
-            0,
-        ];
-        assert_eq!(frame.len(), 1052);
-        assert_eq!(frame[..28], head);
-        assert_eq!(message_length(frame[..4].try_into().unwrap()), Ok(1048));
-        assert_eq!(
-            Request::parse(&frame[4..]),
-            Ok(Request::Quote { report: &report, id_list: &[] })
-        );
-    }
-
-    #[test]
-    fn every_request_and_answer_is_read_back() {
-        let (report, id_list, service_td) = (&[1; 1024][..], &[2; 16][..], &[3; 272][..]);
-        let requests = [
-            Request::Quote { report, id_list },
-            Request::Collateral { fmspc: &[4; 6], pck_ca: b"platform\0", minor_0: false },
-            Request::PlatformInfo,
-            Request::MigrationQuote { report, service_td, id_list },
-        ];
-        for request in requests {
-            assert_eq!(Request::parse(&request.write()[4..]), Ok(request));
-        }
-        let answer = QuoteResponse { selected_id: &[], quote: &[5; 5000] };
-        assert_eq!(QuoteResponse::parse(&answer.write()[4..]), Ok(answer));
-    }
-
-    #[test]
-    fn an_error_has_the_size_that_intels_client_expects_and_is_read_back() {
-        for (kind, size) in [
-            (MessageType::QuoteResponse, 24),
-            (MessageType::CollateralResponse, 48),
-            (MessageType::PlatformInfoResponse, 28),
-        ] {
-            assert_eq!(QgsError::UNEXPECTED.write(kind).len(), PREFIX_BYTES + size);
-        }
-        for number in [0x12001, 0x12007, 0x12008, 1, u32::MAX] {
-            let error = QgsError::from_number(number).unwrap();
-            let frame = error.write(MessageType::QuoteResponse);
-            assert_eq!(frame[16..20], number.to_le_bytes());
-            assert_eq!(QuoteResponse::parse(&frame[4..]), Err(NoQuote::Refused(error)));
-        }
-        assert_eq!(QgsError::from_number(0), None);
-    }
-
-    #[test]
-    fn success_without_a_quote_is_refused() {
-        let frame = QuoteResponse { selected_id: &[7; 16], quote: &[] }.write();
-        assert!(matches!(QuoteResponse::parse(&frame[4..]), Err(NoQuote::Malformed(_))));
-    }
-
-    #[test]
-    fn sizes_that_contradict_the_bytes_are_refused() {
-        let whole = Request::Quote { report: &[1; 1024], id_list: &[2; 16] }.write();
-        let message = &whole[4..];
-        for length in 0..message.len() {
-            assert!(Request::parse(&message[..length]).is_err(), "cut to {length}");
-        }
-        let mut longer = message.to_vec();
-        longer.push(0);
-        assert!(Request::parse(&longer).is_err());
-        // Each of the size fields, one more and one less.
-        for at in [8, 16, 20] {
-            for change in [1_u8, 0xff] {
-                let mut changed = message.to_vec();
-                changed[at] = changed[at].wrapping_add(change);
-                assert!(Request::parse(&changed).is_err(), "size at {at}");
-            }
-        }
-    }
-
-    #[test]
-    fn other_versions_types_and_lengths_are_refused() {
-        let message = Request::PlatformInfo.write()[4..].to_vec();
-        for (at, value) in [(0, 2), (1, 1), (4, 7), (4, 1), (12, 1)] {
-            let mut changed = message.clone();
-            changed[at] = value;
-            assert!(Request::parse(&changed).is_err(), "byte {at} as {value}");
-        }
-        let mut minor_9 = message.clone();
-        minor_9[2] = 9;
-        assert_eq!(Request::parse(&minor_9), Ok(Request::PlatformInfo));
-        let largest = u32::try_from(limits::QGS_MESSAGE_BYTES).unwrap();
-        assert!(message_length(largest.to_be_bytes()).is_ok());
-        assert!(message_length((largest + 1).to_be_bytes()).is_err());
-        assert!(message_length(16_u32.to_be_bytes()).is_ok());
-        assert!(message_length(15_u32.to_be_bytes()).is_err());
-    }
-}
+mod tests;
