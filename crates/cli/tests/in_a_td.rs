@@ -1,6 +1,7 @@
 //! `tdattest channel`, `rtmr`, `quote` and `report` on plain files and against a scripted QGS.
 #![cfg(target_os = "linux")]
 mod samples;
+mod schema;
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -11,6 +12,7 @@ use std::sync::LazyLock;
 use std::thread;
 
 use samples::{Run, Sandbox};
+use schema::Schema;
 use sha2::{Digest as _, Sha384};
 use tdattest_verifier::wire::bytes::Measurement;
 use tdattest_verifier::wire::event_log::{Event, EventLog, write_header};
@@ -295,11 +297,17 @@ fn logs_that_explain_the_registers_match_and_one_more_extension_does_not() {
         (Some("run time"), Some(3))
     );
     assert_eq!(json["rtmrs"][3]["matches"], true);
+    assert_eq!(Schema::read("event-log.json").faults(&json), Vec::<String>::new());
 
     fs::write(root.path(&register(2)), [1; 48]).unwrap();
     let log = root.run(&["rtmr", "log"]);
     assert_eq!((log.code, log.stdout.matches("differs: ").count()), (Some(1), 1));
     assert_eq!(root.run(&["rtmr", "log", "--json"]).json()["rtmrs"][2]["matches"], false);
+
+    fs::remove_file(root.path(&register(2))).unwrap();
+    let json = root.run(&["rtmr", "log", "--json"]).json();
+    assert_eq!(json["rtmrs"][2]["matches"], serde_json::Value::Null);
+    assert_eq!(Schema::read("event-log.json").faults(&json), Vec::<String>::new());
 }
 
 #[test]
@@ -313,6 +321,7 @@ fn registers_are_read_for_people_and_scripts() {
         (json["source"].as_str(), json["rtmrs"][2].as_str()),
         (Some("sysfs"), Some("ab".repeat(48).as_str()))
     );
+    assert_eq!(Schema::read("rtmrs.json").faults(&json), Vec::<String>::new());
 }
 
 #[test]

@@ -20,7 +20,13 @@ fn assert_fit(schema: &Schema, runs: &[(String, Value)]) {
 
 #[test]
 fn every_property_of_the_schemas_is_described() {
-    for name in ["verification-result.json", "inspection.json", "faults.json"] {
+    for name in [
+        "verification-result.json",
+        "inspection.json",
+        "faults.json",
+        "rtmrs.json",
+        "event-log.json",
+    ] {
         assert_eq!(Schema::read(name).undescribed(), Vec::<String>::new(), "{name}");
     }
 }
