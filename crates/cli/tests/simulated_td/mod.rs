@@ -83,7 +83,7 @@ impl Sandbox {
 }
 
 /// Whether a TD can be simulated here, asked without any code of ours.
-fn possible() -> Result<(), String> {
+pub(crate) fn possible() -> Result<(), String> {
     let fuse = OpenOptions::new().read(true).write(true).open("/dev/fuse");
     fuse.map_err(|fault| format!("/dev/fuse: {fault}"))?;
     let of_a_user: &[&str] = match rustix::process::geteuid().is_root() {
