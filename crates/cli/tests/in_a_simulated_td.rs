@@ -185,11 +185,15 @@ fn each_misbehaviour_of_a_qgs_is_told_with_its_hop_and_its_remedy() {
     for (misbehaviour, says, remedy) in [
         ("hang", "waiting for the QGS: no answer within", "--timeout"),
         ("slow=60", "waiting for the QGS: no answer within", "--timeout"),
+        ("paused=60", "waiting for the QGS: no answer within", "--timeout"),
         ("garbage", "QGS: ", "no QGS of this protocol"),
         ("oversize", "QGS: ", "no QGS of this protocol"),
+        ("unframed", "QGS: ", "no QGS of this protocol"),
         ("wrong-major", "QGS: ", "no QGS of this protocol"),
         ("empty-quote", "QGS: ", "no QGS of this protocol"),
         ("truncated-quote", "what came is no quote", "no QGS of this protocol"),
+        ("close-after-request", "waiting for the QGS: it closed the connection", "the QGS gave up"),
+        ("short-prefix", "waiting for the QGS: it closed the connection", "the QGS gave up"),
         ("close-after-prefix", "waiting for the QGS: it closed the connection", "the QGS gave up"),
         ("close-mid-body", "waiting for the QGS: it closed the connection", "the QGS gave up"),
         ("error", "QGS: ", "could not make the quote"),
@@ -204,7 +208,9 @@ fn each_misbehaviour_of_a_qgs_is_told_with_its_hop_and_its_remedy() {
             assert_unavailable(&sandbox, &asked, "\n  configfs  configfs-tsm: ", "check its QGS");
         }
     }
-    for misbehaviour in ["byte-by-byte", "wrong-minor", "padded-quote"] {
+    for misbehaviour in
+        ["byte-by-byte", "paused=0", "wrong-minor", "selected-id", "trailing-bytes", "padded-quote"]
+    {
         assert_code(&asked(misbehaviour), 0);
         fs::remove_file(sandbox.0.join("quote.dat")).unwrap();
     }

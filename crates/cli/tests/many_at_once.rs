@@ -29,7 +29,7 @@ struct Td {
     devices: TdDevices,
     paths: Paths,
     qgs: QgsServer,
-    served_by_qgs: Arc<AtomicUsize>,
+    told_by_qgs: Arc<AtomicUsize>,
     // In this order: unmounted, then removed.
     _mounted: Mounted,
     _folder: TempDir,
@@ -53,8 +53,8 @@ impl Td {
                 return None;
             }
         };
-        let served_by_qgs = Arc::<AtomicUsize>::default();
-        let count = Arc::clone(&served_by_qgs);
+        let told_by_qgs = Arc::<AtomicUsize>::default();
+        let count = Arc::clone(&told_by_qgs);
         let observer = Arc::new(move |served: &Served| {
             assert!(matches!(served.outcome, Outcome::Quote { .. }), "{served}");
             count.fetch_add(1, Ordering::Relaxed);
@@ -67,7 +67,7 @@ impl Td {
             devices,
             paths,
             qgs,
-            served_by_qgs,
+            told_by_qgs,
             _mounted: mounted,
             _folder: folder,
         })
@@ -135,6 +135,14 @@ impl Td {
     }
 }
 
+impl Td {
+    /// Ends the QGS: how many requests it has told of.
+    fn told(self) -> usize {
+        drop(self.qgs);
+        self.told_by_qgs.load(Ordering::Relaxed)
+    }
+}
+
 /// Report data of nobody else.
 fn request(thread: usize, round: usize) -> ReportData {
     let mut report_data = [0xa5; 64];
@@ -148,7 +156,7 @@ fn each_of_64_threads_gets_its_own_quotes() {
     const ROUNDS: usize = 8;
     let Some(td) = Td::new() else { return };
     assert_eq!(td.ask(|round| round < ROUNDS), [THREADS / 2 * ROUNDS; 2]);
-    assert_eq!(td.served_by_qgs.load(Ordering::Relaxed), THREADS / 2 * ROUNDS);
+    assert_eq!(td.told(), THREADS / 2 * ROUNDS);
 }
 
 /// `cargo test --release --package tdattest-cli --test many_at_once -- --ignored --nocapture`
@@ -158,6 +166,6 @@ fn each_of_64_threads_gets_its_own_quotes_for_10_seconds() {
     let Some(td) = Td::new() else { return };
     let start = Instant::now();
     let [configfs, qgs] = td.ask(|_| start.elapsed() < Duration::from_secs(10));
-    assert_eq!(td.served_by_qgs.load(Ordering::Relaxed), qgs);
+    assert_eq!(td.told(), qgs);
     eprintln!("{configfs} quotes over configfs-tsm and {qgs} from the QGS, all of them verified");
 }
