@@ -86,16 +86,23 @@ cd /sys/devices/virtual/misc/tdx_guest/measurements && cat rtmr2:sha384 rtmr3:sh
 }
 
 #[test]
-fn an_entry_that_the_administrator_made_and_a_qgs_behind_the_host_do_as_well() {
+fn two_at_once_share_an_entry_that_the_administrator_made() {
     let Some(sandbox) = sandbox("c_program_entry") else { return };
     let _qgs = sandbox.qgs();
     let script = format!(
-        "mkdir $REPORTS/theirs && DCAP_TDX_QUOTE_CONFIGFS_PATH=$REPORTS/theirs {IN_TD}; ls $REPORTS > entries"
+        "mkdir $REPORTS/theirs && export DCAP_TDX_QUOTE_CONFIGFS_PATH=$REPORTS/theirs
+{IN_TD} > first & first=$!
+{IN_TD} > second & second=$!
+wait $first && wait $second && ls $REPORTS > entries"
     )
     .replace("$REPORTS", "/sys/kernel/config/tsm/report");
     let run = sandbox.inside(&["--qgs", "unix:qgs.socket"], &script);
-    assert_eq!(told(&run), ALL_IS_WELL);
-    assert_eq!(fs::read_to_string(sandbox.0.join("entries")).unwrap(), "theirs\n");
+    assert_eq!(told(&run), "");
+    for (file, expected) in
+        [("first", ALL_IS_WELL), ("second", ALL_IS_WELL), ("entries", "theirs\n")]
+    {
+        assert_eq!(fs::read_to_string(sandbox.0.join(file)).unwrap(), expected, "{file}");
+    }
 }
 
 #[test]
