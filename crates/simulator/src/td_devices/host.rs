@@ -46,6 +46,7 @@ pub(super) struct Host(Arc<State>);
 #[derive(Debug)]
 struct State {
     source: Quoting,
+    patience: Duration,
     /// Whether the buffer is the host's.
     in_flight: AtomicBool,
     stopped: Mutex<bool>,
@@ -54,8 +55,13 @@ struct State {
 
 impl Host {
     pub(super) fn new(source: Quoting) -> Self {
+        Self::with_patience(source, KERNEL_PATIENCE)
+    }
+
+    fn with_patience(source: Quoting, patience: Duration) -> Self {
         Self(Arc::new(State {
             source,
+            patience,
             in_flight: AtomicBool::new(false),
             stopped: Mutex::new(false),
             stopping: Condvar::new(),
@@ -110,7 +116,7 @@ impl State {
                 Err(RecvTimeoutError::Timeout) if asker.is_interrupted() => {
                     return Err(Errno::EINTR);
                 }
-                Err(RecvTimeoutError::Timeout) if start.elapsed() >= KERNEL_PATIENCE => {
+                Err(RecvTimeoutError::Timeout) if start.elapsed() >= self.patience => {
                     return Err(Errno::ETIMEDOUT);
                 }
                 Err(RecvTimeoutError::Timeout) => {}
@@ -127,5 +133,46 @@ impl State {
         let stopped = self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
         let waited = self.stopping.wait_timeout_while(stopped, time, |stopped| !*stopped);
         !*waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::platform::Platform;
+    use crate::seed::Seed;
+    use crate::td_devices::QuoteSource;
+    use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+    use std::process::{Command, Stdio};
+    use tdattest_wire::bytes::ReportData;
+
+    #[test]
+    fn what_outlasts_the_kernels_patience_keeps_the_buffer() {
+        let platform = Platform::new(Seed::of("a host"));
+        let source = Quoting::start(&platform, QuoteSource::Platform).unwrap();
+        let host = Host::with_patience(source, Duration::from_millis(1));
+        let report = platform.launch_td().report(ReportData::default());
+        // For longer than any test.
+        let hour = Duration::from_secs(3600);
+        let ask = |delay| host.ask(report.clone(), delay, Asker(0)).map_err(Errno::code);
+        assert_eq!(ask(hour), Err(Errno::ETIMEDOUT.code()));
+        assert_eq!(ask(Duration::ZERO), Err(Errno::EBUSY.code()));
+        host.stop();
+    }
+
+    #[test]
+    fn a_signal_interrupts_whom_it_is_for() {
+        let mut process = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+        let (asker, pid) = (Asker(process.id()), Pid::from_child(&process));
+        assert!(!asker.is_interrupted());
+        // Stopped, it cannot take the signal.
+        kill_process(pid, Signal::STOP).unwrap();
+        waitpid(Some(pid), WaitOptions::UNTRACED).unwrap();
+        kill_process(pid, Signal::TERM).unwrap();
+        assert!(asker.is_interrupted());
+        assert!(!Asker(std::process::id()).is_interrupted());
+        assert!(!Asker(0).is_interrupted(), "nobody who can be seen");
+        kill_process(pid, Signal::CONT).unwrap();
+        process.wait().unwrap();
     }
 }
