@@ -27,6 +27,7 @@ mod answer;
 mod connection;
 mod misbehaviour;
 mod served;
+mod teller;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -47,6 +48,7 @@ use crate::error::MintError;
 use crate::pcs_server::SocketFile;
 use crate::platform::Platform;
 use crate::quote::QuotingEnclave;
+use teller::Teller;
 
 /// Most connections at a time; further ones are closed.
 const CONNECTIONS: usize = 256;
@@ -54,7 +56,7 @@ const CONNECTIONS: usize = 256;
 /// How long to wait when no connection can be accepted, as with too many open files.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Who is told of each request.
+/// Who is told of each request, in order. Nobody waits for it: if it is over a thousand requests behind it misses some.
 pub type Observer = Arc<dyn Fn(&Served) + Send + Sync>;
 
 /// A running QGS. It stops when dropped, and leaves no socket file behind.
@@ -95,7 +97,7 @@ struct Shared {
     platform: Platform,
     enclave: QuotingEnclave,
     misbehaviour: Mutex<Option<Misbehaviour>>,
-    observer: Option<Observer>,
+    teller: Option<Teller>,
     stopping: AtomicBool,
     /// The connections that are open, to end them.
     open: Mutex<HashMap<u64, UnixStream>>,
@@ -112,7 +114,7 @@ impl QgsServer {
         Self::start_observed(platform, path, None)
     }
 
-    /// The same, and somebody is told of each request, in the thread that answers it.
+    /// The same, and somebody is told of each request, in a thread of its own.
     ///
     /// # Errors
     /// As [`Self::start`].
@@ -125,7 +127,7 @@ impl QgsServer {
             platform: platform.clone(),
             enclave: QuotingEnclave::new(platform)?,
             misbehaviour: Mutex::new(None),
-            observer,
+            teller: observer.map(Teller::start).transpose().map_err(StartError::Thread)?,
             stopping: AtomicBool::new(false),
             open: Mutex::new(HashMap::new()),
         });
@@ -171,6 +173,9 @@ impl Drop for QgsServer {
         if let Some(thread) = self.thread.take() {
             // A thread that panicked has stopped as well.
             let _ = thread.join();
+        }
+        if let Some(teller) = &self.shared.teller {
+            teller.finish();
         }
     }
 }

@@ -4,7 +4,7 @@
 //! program ── kernel ── FUSE ──▶ FileSystem ── Tree          names, modes, entries
 //!                                   │ TDREPORT ▲ registers
 //!                                   ▼          │
-//!                             QuoteSource    Guest          a QGS or the platform; the running TD
+//!                                 Host       Guest          with its QuoteSource, a QGS or the platform; the running TD
 //! ```
 //!
 //! Source: Linux `drivers/virt/coco/guest/report.c`, `fs/configfs/file.c`, `drivers/virt/coco/tdx-guest/tdx-guest.c`,
@@ -15,8 +15,10 @@
 mod device_fault;
 mod file_system;
 mod guest;
+mod host;
 pub mod namespace;
 mod nodes;
+mod open_files;
 mod quote_source;
 mod tree;
 

@@ -4,7 +4,7 @@
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 
 use tdattest_simulator::qgs_server::{Misbehaviour, Outcome, QgsServer, Served, StartError};
 use tdattest_simulator::{Platform, Seed};
@@ -163,4 +163,22 @@ fn a_path_that_is_taken_is_left_alone() {
     assert_quote(&exchange(first.path(), [report().as_slice()]));
     let nowhere = QgsServer::start(&platform(), Path::new("/nowhere/qgs.socket"));
     assert!(matches!(nowhere, Err(StartError::Socket { .. })));
+}
+
+#[test]
+fn an_observer_that_is_stuck_holds_up_neither_clients_nor_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("qgs.socket");
+    let (stuck, release) = mpsc::channel::<()>();
+    let release = Mutex::new(release);
+    let observer = Arc::new(move |_: &Served| {
+        let _ = release.lock().unwrap().recv();
+    });
+    let server = QgsServer::start_observed(&platform(), &path, Some(observer)).unwrap();
+    for _ in 0..3 {
+        assert_quote(&exchange(&path, [report().as_slice()]));
+    }
+    drop(server);
+    assert!(!path.exists());
+    drop(stuck);
 }

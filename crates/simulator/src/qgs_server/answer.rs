@@ -38,9 +38,7 @@ pub(super) fn answer(
             if raw {
                 return (quote, outcome);
             }
-            let mut frame = QuoteResponse { selected_id: &[], quote: &quote }.write();
-            spoil(&mut frame, misbehaviour);
-            (frame, outcome)
+            (framed(quote, misbehaviour), outcome)
         }
         Err(reason) if raw => (Vec::new(), Outcome::Closed(reason)),
         Err(reason) => refusal(MessageType::QuoteResponse, reason),
@@ -110,6 +108,26 @@ fn quote(
 /// Zeros after a quote, as seen behind real ones.
 const PADDING: usize = 307;
 
+/// The id that nobody asked for: that of ECDSA keys.
+const SELECTED_ID: [u8; 16] = [
+    0xe8, 0x6c, 0x04, 0x6e, 0x8c, 0xc4, 0x4d, 0x95, 0x81, 0x73, 0xfc, 0x43, 0xc1, 0xfa, 0x4f, 0x3f,
+];
+
+/// Bytes after an answer.
+const TRAILING: [u8; 16] = [0xa5; 16];
+
+/// The answer with a quote, perhaps not as it should be.
+fn framed(quote: Vec<u8>, misbehaviour: Option<Misbehaviour>) -> Vec<u8> {
+    let selected_id: &[u8] = match misbehaviour {
+        Some(Misbehaviour::Unframed) => return quote,
+        Some(Misbehaviour::SelectedId) => &SELECTED_ID,
+        _ => &[],
+    };
+    let mut frame = QuoteResponse { selected_id, quote: &quote }.write();
+    spoil(&mut frame, misbehaviour);
+    frame
+}
+
 /// Where the fields of an answer stand, after its prefix.
 const MAJOR: usize = PREFIX_BYTES;
 const MINOR: usize = PREFIX_BYTES + 2;
@@ -134,6 +152,7 @@ fn spoil(frame: &mut Vec<u8>, misbehaviour: Option<Misbehaviour>) {
         Some(Misbehaviour::Garbage) => {
             frame.iter_mut().skip(PREFIX_BYTES).for_each(|byte| *byte = 0xa5);
         }
+        Some(Misbehaviour::TrailingBytes) => frame.extend(TRAILING),
         Some(Misbehaviour::Error(code)) => *frame = code.write(MessageType::QuoteResponse),
         _ => {}
     }

@@ -6,13 +6,18 @@ use std::time::Duration;
 
 use tdattest_wire::qgs::QgsError;
 
-/// One way to misbehave. As text a name of [`Misbehaviour::ALL`]; `slow=SECONDS` and `error=NUMBER` say how much.
+/// One way to misbehave. As text a name of [`Misbehaviour::ALL`]; `slow=SECONDS`, `paused=SECONDS` and `error=NUMBER` say
+/// how much.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Misbehaviour {
     /// Reads the request and never answers.
     Hang,
     /// Closes the connection at once.
     Close,
+    /// Reads the request and closes the connection without an answer.
+    CloseAfterRequest,
+    /// Closes it in the middle of the answer's prefix.
+    ShortPrefix,
     /// Closes it after the prefix of the answer.
     CloseAfterPrefix,
     /// Closes it in the middle of the answer.
@@ -35,8 +40,16 @@ pub enum Misbehaviour {
     EmptyQuote,
     /// An error code.
     Error(QgsError),
+    /// The quote without a frame, as to a bare TDREPORT.
+    Unframed,
+    /// The id of an attestation key, which QEMU does not take.
+    SelectedId,
+    /// The right answer, and bytes after it.
+    TrailingBytes,
     /// The answer one byte at a time.
     ByteByByte,
+    /// The first half of the answer, and the second this much later.
+    Paused(Duration),
     /// A quote with other report data: somebody else's.
     OtherReportData,
     /// The first half of the quote.
@@ -55,21 +68,23 @@ pub enum UnknownMisbehaviour {
     #[error("there is no misbehaviour `{0}`; there are {names}", names = names())]
     Name(String),
     /// Not a time.
-    #[error("`{0}` is not how many seconds to be slow by, expected 0 to {LONGEST}")]
+    #[error("`{0}` is not how many seconds to wait, expected 0 to {LONGEST}")]
     Seconds(String),
     /// Not an error code.
     #[error("`{0}` is no error code, expected one such as 0x12001; 0 is success")]
     Code(String),
 }
 
-/// Most seconds to be slow by.
+/// Most seconds to wait.
 const LONGEST: u64 = 3600;
 
 impl Misbehaviour {
     /// All of them, with the seconds and the error code that a bare name stands for.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 24] = [
         Self::Hang,
         Self::Close,
+        Self::CloseAfterRequest,
+        Self::ShortPrefix,
         Self::CloseAfterPrefix,
         Self::CloseMidBody,
         Self::Garbage,
@@ -81,7 +96,11 @@ impl Misbehaviour {
         Self::LyingQuoteSize,
         Self::EmptyQuote,
         Self::Error(QgsError::UNEXPECTED),
+        Self::Unframed,
+        Self::SelectedId,
+        Self::TrailingBytes,
         Self::ByteByByte,
+        Self::Paused(Duration::from_secs(1)),
         Self::OtherReportData,
         Self::TruncatedQuote,
         Self::PaddedQuote,
@@ -93,6 +112,8 @@ impl Misbehaviour {
         match self {
             Self::Hang => "hang",
             Self::Close => "close",
+            Self::CloseAfterRequest => "close-after-request",
+            Self::ShortPrefix => "short-prefix",
             Self::CloseAfterPrefix => "close-after-prefix",
             Self::CloseMidBody => "close-mid-body",
             Self::Garbage => "garbage",
@@ -104,7 +125,11 @@ impl Misbehaviour {
             Self::LyingQuoteSize => "lying-quote-size",
             Self::EmptyQuote => "empty-quote",
             Self::Error(_) => "error",
+            Self::Unframed => "unframed",
+            Self::SelectedId => "selected-id",
+            Self::TrailingBytes => "trailing-bytes",
             Self::ByteByByte => "byte-by-byte",
+            Self::Paused(_) => "paused",
             Self::OtherReportData => "other-report-data",
             Self::TruncatedQuote => "truncated-quote",
             Self::PaddedQuote => "padded-quote",
@@ -117,6 +142,7 @@ impl fmt::Display for Misbehaviour {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Slow(time) => write!(f, "slow={}", time.as_secs()),
+            Self::Paused(time) => write!(f, "paused={}", time.as_secs()),
             Self::Error(code) => write!(f, "error={:#x}", code.number()),
             other => f.pad(other.name()),
         }
@@ -129,6 +155,7 @@ impl FromStr for Misbehaviour {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text.split_once('=') {
             Some(("slow", value)) => seconds(value).map(Self::Slow),
+            Some(("paused", value)) => seconds(value).map(Self::Paused),
             Some(("error", value)) => code(value).map(Self::Error),
             _ => {
                 let found = Self::ALL.into_iter().find(|it| it.name() == text);
@@ -176,6 +203,7 @@ mod tests {
             ("hang=1", Error::Name("hang=1".into())),
             ("slow=", Error::Seconds(String::new())),
             ("slow=3601", Error::Seconds("3601".into())),
+            ("paused=-1", Error::Seconds("-1".into())),
             ("error=0", Error::Code("0".into())),
             ("error=0x", Error::Code("0x".into())),
         ] {

@@ -21,7 +21,8 @@ pub enum DeviceFault {
     Empty,
     /// Somebody else writes into the entry just before its quote is made.
     CompetingWriter,
-    /// The quote takes this much longer.
+    /// The quote takes this much longer. After 30 s the kernel gives up: `outblob` reads as ETIMEDOUT, and then as EBUSY
+    /// until the host has answered.
     Delay(Duration),
     /// Entries are not for this user: making one is EACCES.
     MkdirDenied,

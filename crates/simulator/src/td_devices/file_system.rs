@@ -4,24 +4,24 @@
 //! Must stay true: nothing is cached by the kernel; `inblob` is taken in FLUSH, which the closing program waits for;
 //! modes hold for root as well; no thread that serves the kernel waits for a quote.
 
-use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use fuser::{
     BsdFileFlags, Errno, FileAttr, FileHandle, FileType, Filesystem, FopenFlags, Generation,
-    INodeNo, IoctlFlags, LockOwner, OpenAccMode, OpenFlags, RenameFlags, ReplyAttr, ReplyCreate,
-    ReplyData, ReplyDirectory, ReplyEmpty, ReplyEntry, ReplyIoctl, ReplyOpen, ReplyWrite, Request,
-    TimeOrNow, WriteFlags,
+    INodeNo, IoctlFlags, LockOwner, OpenFlags, RenameFlags, ReplyAttr, ReplyCreate, ReplyData,
+    ReplyDirectory, ReplyEmpty, ReplyEntry, ReplyIoctl, ReplyOpen, ReplyWrite, Request, TimeOrNow,
+    WriteFlags,
 };
 use tdattest_wire::bytes::ReportData;
 
+use super::host::Asker;
 use super::nodes::{Kind, Node};
-use super::tree::{Content, IN_BLOB_BYTES, Tree};
+use super::open_files::OpenFiles;
+use super::tree::{Content, Tree};
 
 /// The kernel asks anew each time.
 const NEVER_CACHED: Duration = Duration::ZERO;
@@ -29,23 +29,10 @@ const NEVER_CACHED: Duration = Duration::ZERO;
 /// TDX_CMD_GET_REPORT0.
 const GET_REPORT0: u32 = 0xc440_5401;
 
-/// A file that is open.
-#[derive(Debug)]
-struct Open {
-    node: Node,
-    /// What its first read found: later ones go on in that.
-    snapshot: Option<Content>,
-    /// What was written and not yet taken.
-    pending: Option<Vec<u8>>,
-}
-
-type OpenFiles = Arc<Mutex<HashMap<u64, Open>>>;
-
 #[derive(Debug)]
 pub(super) struct FileSystem {
     tree: Arc<Tree>,
-    open: OpenFiles,
-    opened: AtomicU64,
+    open: Arc<OpenFiles>,
     /// Whose the files are: root's on a TD, here whoever mounts them.
     owner: (u32, u32),
 }
@@ -53,7 +40,7 @@ pub(super) struct FileSystem {
 impl FileSystem {
     pub(super) fn new(tree: Arc<Tree>) -> Self {
         let owner = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
-        Self { tree, open: OpenFiles::default(), opened: AtomicU64::new(1), owner }
+        Self { tree, open: Arc::default(), owner }
     }
 
     fn node(&self, inode: INodeNo) -> Result<Node, Errno> {
@@ -85,20 +72,8 @@ impl FileSystem {
         }
     }
 
-    /// Opens a file if its mode lets anybody: configfs and sysfs refuse root as well.
     fn open_file(&self, node: Node, flags: OpenFlags) -> Result<(FileHandle, FopenFlags), Errno> {
-        let wanted = match flags.acc_mode() {
-            OpenAccMode::O_RDONLY => 0o444,
-            OpenAccMode::O_WRONLY => 0o222,
-            OpenAccMode::O_RDWR => 0o666,
-        };
-        let readable = wanted & 0o444 == 0 || node.kind.mode() & 0o444 != 0;
-        let writable = wanted & 0o222 == 0 || node.kind.mode() & 0o222 != 0;
-        if !readable || !writable {
-            return Err(Errno::EACCES);
-        }
-        let handle = self.opened.fetch_add(1, Ordering::Relaxed);
-        locked(&self.open).insert(handle, Open { node, snapshot: None, pending: None });
+        let handle = self.open.open(node, flags.acc_mode())?;
         let flags = match node.kind {
             // Binary attributes of configfs know no positions.
             Kind::InBlob | Kind::OutBlob => {
@@ -106,43 +81,58 @@ impl FileSystem {
             }
             _ => FopenFlags::FOPEN_DIRECT_IO,
         };
-        Ok((FileHandle(handle), flags))
-    }
-
-    /// The node of an open file and what an earlier read of it found.
-    fn opened(&self, handle: FileHandle) -> Result<(Node, Option<Content>), Errno> {
-        let open = locked(&self.open);
-        open.get(&handle.0).map(|it| (it.node, it.snapshot.clone())).ok_or(Errno::EBADF)
+        Ok((handle, flags))
     }
 
     fn write_file(&self, handle: FileHandle, at: u64, data: &[u8]) -> Result<(), Errno> {
-        let (node, _) = self.opened(handle)?;
+        let (node, _) = self.open.find(handle)?;
         match node.kind {
             Kind::Register(index) => self.tree.extend(index, at, data),
             Kind::InBlob if !self.tree.exists(node) => Err(Errno::ENOENT),
-            Kind::InBlob => {
-                let mut open = locked(&self.open);
-                let file = open.get_mut(&handle.0).ok_or(Errno::EBADF)?;
-                let pending = file.pending.get_or_insert_default();
-                if pending.len().saturating_add(data.len()) > IN_BLOB_BYTES {
-                    return Err(Errno::EFBIG);
-                }
-                pending.extend_from_slice(data);
-                Ok(())
-            }
+            Kind::InBlob => self.open.append(handle, data),
             _ => Err(Errno::EINVAL),
         }
     }
 
-    /// Takes what was written through an open file, once.
+    /// Takes what was written through an open file.
     fn commit(&self, handle: FileHandle) {
-        let pending = locked(&self.open).get_mut(&handle.0).and_then(|file| {
-            let entry = file.node.entry;
-            file.pending.take().filter(|bytes| !bytes.is_empty()).map(|bytes| (entry, bytes))
-        });
-        if let Some((entry, bytes)) = pending {
-            self.tree.commit(entry, bytes);
+        if let Some((entry, commit)) = self.open.take(handle) {
+            self.tree.commit(entry, commit);
         }
+    }
+
+    /// Reads a file that is not `outblob`.
+    fn read_file(&self, node: Node, handle: FileHandle) -> Result<Content, Errno> {
+        if node.kind == Kind::Device {
+            return Err(Errno::EINVAL);
+        }
+        let content = self.tree.content(node)?;
+        // Sysfs looks each time, configfs once for each opening.
+        if matches!(node.kind, Kind::Provider | Kind::Generation) {
+            self.open.keep(handle, &content);
+        }
+        Ok(content)
+    }
+
+    /// Answers a read of `outblob` from a thread of its own.
+    fn read_quote(
+        &self,
+        entry: u64,
+        handle: FileHandle,
+        asker: Asker,
+        (at, size): (u64, u32),
+        reply: ReplyData,
+    ) {
+        let (tree, open) = (Arc::clone(&self.tree), Arc::clone(&self.open));
+        let answer = move || match tree.quote(entry, asker) {
+            Ok(quote) => {
+                open.keep(handle, &quote);
+                reply.data(part(&quote, at, size));
+            }
+            Err(fault) => reply.error(fault),
+        };
+        // Without a thread the reply is dropped, which says EIO.
+        let _ = thread::Builder::new().name("outblob".into()).spawn(answer);
     }
 
     fn get_report(&self, node: Node, command: u32, request: &[u8]) -> Result<Vec<u8>, Errno> {
@@ -155,38 +145,12 @@ impl FileSystem {
     }
 }
 
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// The part of a content that a read asks for.
 fn part(content: &[u8], at: u64, size: u32) -> &[u8] {
     let at = usize::try_from(at).unwrap_or(usize::MAX);
     let rest = content.get(at..).unwrap_or_default();
     let size = usize::try_from(size).unwrap_or(usize::MAX);
     rest.get(..size).unwrap_or(rest)
-}
-
-/// Answers a read of `outblob` from a thread of its own.
-fn read_quote(
-    tree: Arc<Tree>,
-    files: OpenFiles,
-    handle: FileHandle,
-    entry: u64,
-    (at, size): (u64, u32),
-    reply: ReplyData,
-) {
-    let answer = move || match tree.quote(entry) {
-        Ok(quote) => {
-            if let Some(file) = locked(&files).get_mut(&handle.0) {
-                file.snapshot = Some(Arc::clone(&quote));
-            }
-            reply.data(part(&quote, at, size));
-        }
-        Err(fault) => reply.error(fault),
-    };
-    // Without a thread the reply is dropped, which says EIO.
-    let _ = thread::Builder::new().name("outblob".into()).spawn(answer);
 }
 
 impl Filesystem for FileSystem {
@@ -303,7 +267,7 @@ impl Filesystem for FileSystem {
 
     fn read(
         &self,
-        _: &Request,
+        request: &Request,
         _: INodeNo,
         handle: FileHandle,
         at: u64,
@@ -312,30 +276,16 @@ impl Filesystem for FileSystem {
         _: Option<LockOwner>,
         reply: ReplyData,
     ) {
-        let node = match self.opened(handle) {
-            Ok((_, Some(snapshot))) => return reply.data(part(&snapshot, at, size)),
-            Ok((node, None)) => node,
-            Err(fault) => return reply.error(fault),
+        let read = match self.open.find(handle) {
+            Ok((_, Some(snapshot))) => Ok(snapshot),
+            Ok((Node { kind: Kind::OutBlob, entry, .. }, None)) => {
+                return self.read_quote(entry, handle, Asker(request.pid()), (at, size), reply);
+            }
+            Ok((node, None)) => self.read_file(node, handle),
+            Err(fault) => Err(fault),
         };
-        match node.kind {
-            Kind::OutBlob => {
-                let (tree, files) = (Arc::clone(&self.tree), Arc::clone(&self.open));
-                return read_quote(tree, files, handle, node.entry, (at, size), reply);
-            }
-            Kind::Device => return reply.error(Errno::EINVAL),
-            _ => {}
-        }
-        match self.tree.content(node) {
-            Ok(content) => {
-                let data = part(&content, at, size);
-                // Sysfs looks each time, configfs once for each file that is open.
-                if matches!(node.kind, Kind::Provider | Kind::Generation)
-                    && let Some(file) = locked(&self.open).get_mut(&handle.0)
-                {
-                    file.snapshot = Some(Arc::clone(&content));
-                }
-                reply.data(data);
-            }
+        match read {
+            Ok(content) => reply.data(part(&content, at, size)),
             Err(fault) => reply.error(fault),
         }
     }
@@ -374,7 +324,7 @@ impl Filesystem for FileSystem {
         reply: ReplyEmpty,
     ) {
         self.commit(handle);
-        locked(&self.open).remove(&handle.0);
+        self.open.close(handle);
         reply.ok();
     }
 

@@ -7,6 +7,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions};
 use std::io;
+use std::marker::PhantomData;
 use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -24,9 +25,17 @@ use rustix::process::{getegid, geteuid};
 use super::tree::Tree;
 use super::{NAME, TdDevices, config};
 
-/// What a real TD has: none of it may be hidden.
-const OF_A_REAL_TD: [&str; 4] =
-    ["/sys/kernel/config/tsm/report", "/dev/tdx_guest", "/dev/tdx-guest", "/dev/tdx-attest"];
+/// What a real TD has, of which nothing may be hidden: all that is presented, as kernels of any age have it.
+const OF_A_REAL_TD: [&str; 8] = [
+    "/dev/tdx_guest",
+    "/dev/tdx-guest",
+    "/dev/tdx-attest",
+    "/sys/kernel/config/tsm/report",
+    "/sys/devices/virtual/misc/tdx_guest",
+    "/sys/class/misc/tdx_guest",
+    "/sys/firmware/acpi/tables/CCEL",
+    "/sys/firmware/acpi/tables/data/CCEL",
+];
 
 /// What is presented, and whether it is a folder.
 const PRESENTED: [(&str, bool); 4] = [
@@ -43,6 +52,9 @@ const FOR_A_MOMENT: &str = "/sys";
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum NamespaceError {
+    /// Other threads run, and would stay outside.
+    #[error("cannot enter a namespace while {0} threads run: all but one would stay outside")]
+    Threads(usize),
     /// This is a TD, or the inside of a simulated one.
     #[error("{path} is there already: this is a TD, whose devices are not to be hidden", path = .0.display())]
     RealTd(PathBuf),
@@ -69,9 +81,10 @@ impl NamespaceError {
     }
 }
 
-/// A mount namespace of this thread's own, and of the threads and processes that it starts.
+/// A mount namespace of this thread's own, and of the threads and processes that it starts. Not to be sent to another
+/// thread, which may be elsewhere.
 #[derive(Debug)]
-pub struct Private(());
+pub struct Private(PhantomData<*const ()>);
 
 /// The devices, presented in a [`Private`] namespace.
 #[derive(Debug)]
@@ -87,11 +100,14 @@ impl Drop for Presented {
 }
 
 /// Moves this process into a mount namespace of its own; without the rights for that, into a user namespace as well, in
-/// which this user is root. Called before there are any threads.
+/// which this user is root.
 ///
 /// # Errors
-/// When this is a TD, or the system has no such namespaces for this user. Then nothing has changed.
+/// When other threads run, this is a TD, or the system has no such namespaces for this user. Whatever the error, nothing
+/// that anybody else sees has changed; after [`NamespaceError::UserNamespace`] and [`NamespaceError::Mount`] the process
+/// may have the namespace, in which nothing is mounted.
 pub fn enter() -> Result<Private, NamespaceError> {
+    require_one_thread()?;
     let real = OF_A_REAL_TD.iter().map(Path::new).find(|path| path.symlink_metadata().is_ok());
     if let Some(path) = real {
         return Err(NamespaceError::RealTd(path.into()));
@@ -103,7 +119,16 @@ pub fn enter() -> Result<Private, NamespaceError> {
     }
     let private = MountPropagationFlags::REC | MountPropagationFlags::PRIVATE;
     mount_change("/", private).map_err(io::Error::from).map_err(NamespaceError::at("/"))?;
-    Ok(Private(()))
+    Ok(Private(PhantomData))
+}
+
+/// Namespaces are a thread's: the kernel moves the caller alone, and into a user namespace none that has company.
+fn require_one_thread() -> Result<(), NamespaceError> {
+    const THREADS: &str = "/proc/self/task";
+    match fs::read_dir(THREADS).map_err(NamespaceError::at(THREADS))?.count() {
+        1 => Ok(()),
+        count => Err(NamespaceError::Threads(count)),
+    }
 }
 
 fn enter_user_namespace() -> io::Result<()> {

@@ -5,8 +5,8 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use fuser::Errno;
 use tdattest_wire::Fixed as _;
@@ -16,6 +16,7 @@ use tdattest_wire::td_report::TdReport;
 
 use super::device_fault::{DeviceFault, Faults, Place};
 use super::guest::Guest;
+use super::host::{Asker, Host};
 use super::nodes::{Kind, Node};
 use super::quote_source::Quoting;
 
@@ -34,13 +35,11 @@ pub(super) type Content = Arc<[u8]>;
 #[derive(Debug)]
 pub(super) struct Tree {
     guest: Guest,
-    source: Quoting,
+    host: Host,
     faults: Mutex<Faults>,
     entries: Mutex<Entries>,
     /// Held while a quote is made.
     quoting: Mutex<()>,
-    stopped: Mutex<bool>,
-    stopping: Condvar,
 }
 
 #[derive(Debug, Default)]
@@ -54,22 +53,31 @@ struct Entries {
 struct Entry {
     name: OsString,
     in_blob: Vec<u8>,
-    /// Counts what was written.
+    /// Counts the openings through which something was written.
     generation: u64,
-    /// The quote, and the generation that it is of.
+    /// Counts the changes of `in_blob`.
+    change: u64,
+    /// The quote, and the change that it is of.
     out_blob: Option<(u64, Content)>,
+}
+
+/// What was written to `inblob` through one opening.
+#[derive(Debug)]
+pub(super) enum Commit {
+    /// For the first time.
+    First(Vec<u8>),
+    /// The same once more, and more than that.
+    Longer(Vec<u8>),
 }
 
 impl Tree {
     pub(super) fn new(guest: Guest, source: Quoting) -> Self {
         Self {
             guest,
-            source,
+            host: Host::new(source),
             faults: Mutex::default(),
             entries: Mutex::default(),
             quoting: Mutex::default(),
-            stopped: Mutex::new(false),
-            stopping: Condvar::new(),
         }
     }
 
@@ -83,8 +91,7 @@ impl Tree {
 
     /// Lets nobody wait any more.
     pub(super) fn stop(&self) {
-        *locked(&self.stopped) = true;
-        self.stopping.notify_all();
+        self.host.stop();
     }
 
     pub(super) fn entries(&self) -> Vec<String> {
@@ -136,7 +143,7 @@ impl Tree {
         let number = entries.made.checked_add(1).ok_or(Errno::ENOSPC)?;
         let node = Node::of_entry(number).ok_or(Errno::ENOSPC)?;
         entries.made = number;
-        let entry = Entry { name: name.into(), in_blob: Vec::new(), generation: 0, out_blob: None };
+        let entry = Entry::named(name);
         entries.present.insert(number, entry);
         Ok(node)
     }
@@ -153,9 +160,9 @@ impl Tree {
     }
 
     /// Takes what was written to `inblob`. As in the kernel nobody hears whether that went well.
-    pub(super) fn commit(&self, entry: u64, in_blob: Vec<u8>) {
+    pub(super) fn commit(&self, entry: u64, commit: Commit) {
         if let Some(entry) = locked(&self.entries).present.get_mut(&entry) {
-            entry.write(in_blob);
+            entry.write(commit);
         }
     }
 
@@ -218,11 +225,12 @@ impl Tree {
     }
 
     /// The content of `outblob`: the quote, made once for what was written last.
-    pub(super) fn quote(&self, entry: u64) -> Result<Content, Errno> {
+    pub(super) fn quote(&self, entry: u64, asker: Asker) -> Result<Content, Errno> {
         let _one_at_a_time = locked(&self.quoting);
         if let Some(known) = self.known(entry)? {
             return Ok(known);
         }
+        let mut delay = Duration::ZERO;
         match self.fault(Place::Quote) {
             Some(DeviceFault::Busy) => return Err(Errno::EBUSY),
             Some(DeviceFault::Interrupted) => return Err(Errno::EINTR),
@@ -230,18 +238,20 @@ impl Tree {
             Some(DeviceFault::TimedOut) => return Err(Errno::ETIMEDOUT),
             Some(DeviceFault::TooLarge) => return Err(Errno::EFBIG),
             Some(DeviceFault::Empty) => return Ok(Content::default()),
-            Some(DeviceFault::CompetingWriter) => self.commit(entry, vec![0; IN_BLOB_BYTES]),
-            Some(DeviceFault::Delay(time)) => self.wait(time)?,
+            Some(DeviceFault::CompetingWriter) => {
+                self.commit(entry, Commit::First(vec![0; IN_BLOB_BYTES]));
+            }
+            Some(DeviceFault::Delay(time)) => delay = time,
             _ => {}
         }
-        let (generation, report) = self.request(entry)?;
-        let quote: Content = self.source.quote(&report).ok_or(Errno::EIO)?.into();
+        let (change, report) = self.request(entry)?;
+        let quote: Content = self.host.ask(report, delay, asker)?.into();
         if quote.len() > limits::QUOTE_BYTES {
             return Err(Errno::EFBIG);
         }
         let mut entries = locked(&self.entries);
         let entry = entries.present.get_mut(&entry).ok_or(Errno::ENOENT)?;
-        entry.out_blob = Some((generation, Arc::clone(&quote)));
+        entry.out_blob = Some((change, Arc::clone(&quote)));
         Ok(quote)
     }
 
@@ -252,41 +262,37 @@ impl Tree {
         if entry.in_blob.len() != IN_BLOB_BYTES {
             return Err(Errno::EINVAL);
         }
-        let current = |(generation, _): &&(u64, Content)| *generation == entry.generation;
+        let current = |(change, _): &&(u64, Content)| *change == entry.change;
         Ok(entry.out_blob.as_ref().filter(current).map(|(_, quote)| Arc::clone(quote)))
     }
 
-    /// The TDREPORT of what was written last, and which generation that is.
+    /// The TDREPORT of what was written last, and which change that is.
     fn request(&self, entry: u64) -> Result<(u64, TdReport), Errno> {
-        let (generation, report_data) = {
+        let (change, report_data) = {
             let entries = locked(&self.entries);
             let entry = entries.present.get(&entry).ok_or(Errno::ENOENT)?;
             let bytes = entry.in_blob.as_slice().try_into().map_err(|_| Errno::EINVAL)?;
-            (entry.generation, ReportData(bytes))
+            (entry.change, ReportData(bytes))
         };
-        Ok((generation, self.guest.report(report_data).ok_or(Errno::EIO)?))
-    }
-
-    /// Waits, unless the devices are unmounted.
-    fn wait(&self, time: Duration) -> Result<(), Errno> {
-        let start = Instant::now();
-        let mut stopped = locked(&self.stopped);
-        while !*stopped {
-            let left = time.saturating_sub(start.elapsed());
-            if left.is_zero() {
-                return Ok(());
-            }
-            let waited = self.stopping.wait_timeout(stopped, left);
-            stopped = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
-        Err(Errno::EIO)
+        Ok((change, self.guest.report(report_data).ok_or(Errno::EIO)?))
     }
 }
 
 impl Entry {
-    fn write(&mut self, in_blob: Vec<u8>) {
-        self.in_blob = in_blob;
-        self.generation = self.generation.wrapping_add(1);
+    fn named(name: &OsStr) -> Self {
+        let (in_blob, out_blob) = (Vec::new(), None);
+        Self { name: name.into(), in_blob, generation: 0, change: 0, out_blob }
+    }
+
+    fn write(&mut self, commit: Commit) {
+        self.change = self.change.wrapping_add(1);
+        self.in_blob = match commit {
+            Commit::First(in_blob) => {
+                self.generation = self.generation.wrapping_add(1);
+                in_blob
+            }
+            Commit::Longer(in_blob) => in_blob,
+        };
     }
 }
 

@@ -51,7 +51,9 @@ fn a_quote_comes_over_configfs_from_the_platform_and_from_a_qgs() {
     assert_eq!(over_qgs.devices.entries(), [""; 0]);
     // QEMU is given what no client of the QGS would be.
     let server = server.unwrap();
-    for (misbehaviour, expected) in [("wrong-minor", false), ("byte-by-byte", true)] {
+    for (misbehaviour, expected) in
+        [("wrong-minor", false), ("selected-id", false), ("byte-by-byte", true), ("paused=0", true)]
+    {
         server.misbehave(Some(misbehaviour.parse().unwrap()));
         assert_eq!(configfs(&over_qgs, LONG).is_ok(), expected, "{misbehaviour}");
     }
@@ -141,7 +143,7 @@ fn a_report_that_the_module_refuses_is_told_with_the_device() {
 /// What the attester says of a QGS that misbehaves, `None` if it has a quote.
 fn of_misbehaving(td: &Td, server: &QgsServer, name: &str) -> Option<ProviderError> {
     server.misbehave(Some(name.parse().unwrap()));
-    let allowed = if matches!(name, "hang" | "slow") { SHORT } else { LONG };
+    let allowed = if matches!(name, "hang" | "slow" | "paused=9") { SHORT } else { LONG };
     ask(td, Provider::Qgs(Endpoint::Unix(server.path().into())), allowed).err()
 }
 
@@ -160,7 +162,7 @@ fn each_misbehaviour_of_a_qgs_is_told_for_what_it_is() {
         &|it| *it == ProviderError::Deadline { hop: Hop::Receive, allowed: SHORT };
     let early = |it: &ProviderError, received: std::ops::RangeInclusive<usize>| matches!(it, ProviderError::ClosedEarly { received: found, .. } if received.contains(found));
     let refused = |code| ProviderError::Qgs(NoQuote::Refused(QgsError::from_number(code).unwrap()));
-    let expected: [(&str, Option<Check<'_>>); 19] = [
+    let expected: [(&str, Option<Check<'_>>); 26] = [
         ("hang", Some(late)),
         ("slow", Some(late)),
         ("slow=0", None),
@@ -171,6 +173,8 @@ fn each_misbehaviour_of_a_qgs_is_told_for_what_it_is() {
                     || matches!(it, ProviderError::Io { hop: Hop::Send | Hop::Receive, .. })
             }),
         ),
+        ("close-after-request", Some(&|it| early(it, 0..=0))),
+        ("short-prefix", Some(&|it| early(it, 2..=2))),
         ("close-after-prefix", Some(&|it| early(it, 0..=0))),
         ("close-mid-body", Some(&|it| early(it, 1000..=5000))),
         ("garbage", Some(&|it| unsupported(it, "major version"))),
@@ -185,6 +189,11 @@ fn each_misbehaviour_of_a_qgs_is_told_for_what_it_is() {
         ("error", Some(&|it| *it == refused(0x12001))),
         ("error=0x12004", Some(&|it| *it == refused(0x12004))),
         ("byte-by-byte", None),
+        ("paused=0", None),
+        ("paused=9", Some(late)),
+        ("unframed", Some(&malformed)),
+        ("selected-id", None),
+        ("trailing-bytes", None),
         ("other-report-data", Some(&|it| *it == ProviderError::OtherReportData)),
         ("truncated-quote", Some(&|it| matches!(it, ProviderError::NotAQuote(_)))),
     ];

@@ -3,10 +3,14 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read as _, Seek as _, Write as _};
 use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
+use std::os::unix::net::UnixListener;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{Command, Stdio};
 
 use rustix::io::Errno;
+use tdattest_simulator::td_devices::QuoteSource;
 
-use super::{error_of, report_data_of, td, write, writer};
+use super::{error_of, report_data_of, td, td_with, write, writer};
 
 const EACCES: Option<i32> = Some(Errno::ACCESS.raw_os_error());
 const EFBIG: Option<i32> = Some(Errno::FBIG.raw_os_error());
@@ -49,6 +53,23 @@ fn a_write_is_taken_when_the_file_is_closed_and_counts_once() {
     assert_eq!(report_data_of(&quote).0, [[1; 32], [2; 32]].concat()[..]);
     // Reading does not count.
     assert_eq!(fs::read_to_string(entry.join("generation")).unwrap(), "1\n");
+}
+
+#[test]
+fn what_is_written_through_one_opening_counts_once_however_many_close_it() {
+    let Some(td) = td() else { return };
+    let entry = td.entry("e");
+    let mut file = writer(&entry.join("inblob")).unwrap();
+    for half in [1, 2] {
+        file.write_all(&[half; 32]).unwrap();
+        // As a process that was started with it, and ends.
+        drop(file.try_clone().unwrap());
+    }
+    assert_eq!(error_of(file.write_all(&[3])), EFBIG);
+    drop(file);
+    assert_eq!(fs::read_to_string(entry.join("generation")).unwrap(), "1\n");
+    let quote = fs::read(entry.join("outblob")).unwrap();
+    assert_eq!(report_data_of(&quote).0, [[1; 32], [2; 32]].concat()[..]);
 }
 
 #[test]
@@ -192,4 +213,35 @@ fn a_quote_that_takes_long_keeps_nobody_from_the_other_files() {
     for thread in waiting {
         assert!(thread.join().unwrap().is_err());
     }
+}
+
+#[test]
+fn a_process_that_is_killed_does_not_wait_for_its_quote_which_the_host_still_makes() {
+    let mut qgs = None;
+    let Some(td) = td_with(|folder| {
+        let path = folder.join("qgs.socket");
+        qgs = Some(UnixListener::bind(&path).unwrap());
+        QuoteSource::Qgs(path)
+    }) else {
+        return;
+    };
+    let qgs = qgs.unwrap();
+    let entry = td.entry("e");
+    write(&entry.join("inblob"), &[1; 64]).unwrap();
+    let outblob = entry.join("outblob");
+    let mut process = Command::new("cat").arg(&outblob).stdout(Stdio::null()).spawn().unwrap();
+    let asked = qgs.accept().unwrap();
+    process.kill().unwrap();
+    assert_eq!(process.wait().unwrap().signal(), Some(9));
+    // Its request has the buffer of the whole TD.
+    let other = td.entry("other");
+    write(&other.join("inblob"), &[2; 64]).unwrap();
+    for busy in [&outblob, &other.join("outblob")] {
+        assert_eq!(error_of(fs::read(busy)), Some(Errno::BUSY.raw_os_error()));
+    }
+    // The host gives up, and the buffer back.
+    drop((asked, qgs));
+    let freed = std::iter::repeat_with(|| error_of(fs::read(&outblob)))
+        .find(|error| *error != Some(Errno::BUSY.raw_os_error()));
+    assert_eq!(freed, Some(Some(Errno::IO.raw_os_error())));
 }

@@ -9,9 +9,12 @@ mod registers;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::thread;
 
 use tdattest_attester::Paths;
-use tdattest_simulator::td_devices::{Mounted, QuoteSource, TdDevices};
+use tdattest_simulator::td_devices::namespace::{self, NamespaceError};
+use tdattest_simulator::td_devices::{DeviceError, Mounted, QuoteSource, TdDevices};
 use tdattest_simulator::{Platform, Seed};
 use tdattest_wire::bytes::ReportData;
 use tdattest_wire::quote::Quote;
@@ -46,8 +49,24 @@ fn td_with(source: impl FnOnce(&Path) -> QuoteSource) -> Option<Td> {
     let root = folder.path().join("root");
     fs::create_dir(&root).unwrap();
     let devices = TdDevices::launch(&platform(), source(folder.path())).unwrap();
-    let mounted = devices.mount(&root).unwrap();
+    let mounted = match devices.mount(&root) {
+        Err(DeviceError::Mount(fault)) if !rustix::process::geteuid().is_root() => {
+            eprintln!("skipped: not for this user: {fault}");
+            return None;
+        }
+        mounted => mounted.unwrap(),
+    };
     Some(Td { devices, paths: Paths::below(&root), _mounted: mounted, folder })
+}
+
+#[test]
+fn a_process_with_threads_enters_no_namespace() {
+    let (end, ended) = mpsc::channel::<()>();
+    let other = thread::spawn(move || ended.recv());
+    let entered = namespace::enter();
+    assert!(matches!(entered, Err(NamespaceError::Threads(2..))), "{entered:?}");
+    drop(end);
+    assert!(other.join().unwrap().is_err());
 }
 
 impl Td {

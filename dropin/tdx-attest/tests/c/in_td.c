@@ -1,6 +1,8 @@
 /*
- * What a program in a TD does: a report, a quote, its registers 2 and 3. Prints the status of each call, a line each.
+ * What a program in a TD does: a report, a quote, the key ids, its registers 2 and 3. Prints the status of each call, a
+ * line each.
  *
+ * usage: in_td [FILE], which gets the quote.
  * Never run it in a TD whose registers matter to anybody.
  */
 #include <stdio.h>
@@ -25,7 +27,26 @@ static void extend(uint64_t index) {
     printf("extend %u: %d\n", (unsigned)index, tdx_att_extend(&event));
 }
 
-int main(void) {
+static void key_ids(void) {
+    const tdx_uuid_t ecdsa = {TDX_SGX_ECDSA_ATTESTATION_ID};
+    tdx_uuid_t list[1];
+    uint32_t size = 0;
+    memset(list, 0, sizeof list);
+    printf("count key ids: %d\n", tdx_att_get_supported_att_key_ids(NULL, &size));
+    if (size == 1) {
+        printf("list key ids: %d\n", tdx_att_get_supported_att_key_ids(list, &size));
+        printf("known: %d\n", memcmp(list, &ecdsa, sizeof ecdsa) == 0);
+    }
+}
+
+/* Whether all of it is in the file. */
+static int written(const char *path, const uint8_t *bytes, size_t length) {
+    FILE *file = fopen(path, "wb");
+    size_t count = file == NULL ? 0 : fwrite(bytes, 1, length, file);
+    return file != NULL && fclose(file) == 0 && count == length;
+}
+
+int main(int argc, char **argv) {
     tdx_report_data_t data;
     tdx_report_t report;
     tdx_uuid_t selected;
@@ -49,10 +70,14 @@ int main(void) {
         size_t at = quote[0] == 5 ? IN_V5_QUOTE : IN_V4_QUOTE;
         printf("bound: %d\n", holds(quote, size, at, &data));
         printf("key id: %d\n", memcmp(&selected, &key_id, sizeof key_id) == 0);
+        if (argc == 2) {
+            printf("written: %d\n", written(argv[1], quote, size));
+        }
     }
     /* Programs in the wild call free() as well. */
     free(quote);
 
+    key_ids();
     extend(2);
     extend(3);
     return 0;
