@@ -42,6 +42,11 @@ pub enum ProviderError {
     /// This way does not exist here.
     #[error("not available here: {0}")]
     Unavailable(String),
+    /// configfs-tsm is there, and nobody behind it (ENXIO, ENODEV or EOPNOTSUPP).
+    #[error(
+        "not available here: configfs-tsm has no provider: this is no TDX guest, or its guest driver is not loaded"
+    )]
+    NoProvider,
     /// It exists, and not for this user.
     #[error("{}: permission denied", .0.display())]
     Permission(PathBuf),
@@ -60,7 +65,7 @@ pub enum ProviderError {
         hop: Hop,
     },
     /// Nobody answered in time.
-    #[error("{hop}: no answer within {} s", allowed.as_secs())]
+    #[error("{hop}: no answer within {} s", allowed.as_secs_f32())]
     Deadline {
         /// On which hop.
         hop: Hop,
@@ -208,6 +213,6 @@ impl ProviderError {
 
     /// Whether the way does not exist here, rather than having failed.
     pub fn is_unavailable(&self) -> bool {
-        matches!(self, Self::Unavailable(_))
+        matches!(self, Self::Unavailable(_) | Self::NoProvider)
     }
 }

@@ -8,7 +8,7 @@ const QGS_LOG: &str = "on the host, `journalctl -u qgsd` says why";
 /// The remedy for a way that brought no quote.
 pub(super) fn of_provider(provider: &Provider, fault: &ProviderError) -> String {
     match fault {
-        ProviderError::Unavailable(_) => unavailable(provider).into(),
+        ProviderError::Unavailable(_) | ProviderError::NoProvider => unavailable(provider).into(),
         ProviderError::Permission(_) => permission(provider).into(),
         ProviderError::Report(fault) => of_report(fault),
         ProviderError::Busy { .. } => format!(

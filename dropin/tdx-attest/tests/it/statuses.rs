@@ -65,6 +65,7 @@ fn a_missing_quote_has_a_status_by_its_way() {
     // Fault, and its status over vsock, through configfs-tsm and by GET_QUOTE.
     let table = [
         (ProviderError::Unavailable("no".into()), [VsockFailure, NotSupported, QuoteFailure]),
+        (ProviderError::NoProvider, [VsockFailure, NotSupported, QuoteFailure]),
         (ProviderError::Permission("/x".into()), [VsockFailure, QuoteFailure, QuoteFailure]),
         (io(Hop::Connect), [VsockFailure, QuoteFailure, QuoteFailure]),
         (io(Hop::Send), [VsockFailure, QuoteFailure, QuoteFailure]),
@@ -95,8 +96,9 @@ fn a_missing_quote_has_a_status_by_its_way() {
 
 #[test]
 fn only_a_way_that_is_not_there_gives_way_to_the_next() {
-    let absent = ProviderError::Unavailable("no".into());
-    assert_eq!(Status::of_configfs(&absent), NotSupported);
+    for absent in [ProviderError::Unavailable("no".into()), ProviderError::NoProvider] {
+        assert_eq!(Status::of_configfs(&absent), NotSupported);
+    }
     assert_ne!(Status::of_configfs(&ProviderError::NoService), NotSupported);
 }
 
