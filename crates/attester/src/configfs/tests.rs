@@ -136,59 +136,76 @@ fn another_tees_configfs_is_named() {
     }
 }
 
+/// Asks in vain until the deadline, and says which entry was made; `None` on a machine too busy to make one by then.
+fn entry_asked_in_vain(
+    folder: &Path,
+    deadline: Deadline,
+    make: impl Fn(&Path) -> io::Result<()> + Send + 'static,
+    meanwhile: impl FnOnce(),
+) -> Option<PathBuf> {
+    let (sender, made) = mpsc::channel();
+    let make = move |path: &Path| {
+        make(path)?;
+        sender.send(path.to_owned()).unwrap();
+        Ok(())
+    };
+    assert_eq!(ask_through(folder, make, 7, deadline), Err(timed_out(&deadline)));
+    meanwhile();
+    made.recv().ok()
+}
+
+/// Longer and longer deadlines, for busy machines.
+fn deadlines() -> impl Iterator<Item = Deadline> {
+    (0..12).map(|exponent| Deadline::after(Duration::from_millis(20 << exponent)))
+}
+
+/// An entry in which nobody is behind this file, and those before it are as they should be.
+fn make_blocking(path: &Path, blocking: &str) -> io::Result<()> {
+    make_pipes(path)?;
+    let contents = [("provider", "tdx_guest\n"), ("inblob", ""), ("generation", "1\n")];
+    for (name, content) in contents.into_iter().take_while(|(name, _)| *name != blocking) {
+        fs::remove_file(path.join(name))?;
+        fs::write(path.join(name), content)?;
+    }
+    Ok(())
+}
+
 #[test]
 fn a_kernel_that_blocks_anywhere_costs_no_more_than_the_deadline_and_the_entry_goes_later() {
     for blocking in FILES {
         let folder = tempfile::tempdir().unwrap();
-        let (sender, made) = mpsc::channel::<PathBuf>();
-        let make = move |path: &Path| {
-            make_pipes(path)?;
-            for (name, content) in
-                [("provider", "tdx_guest\n"), ("inblob", ""), ("generation", "1\n")]
-            {
-                if name == blocking {
-                    break;
-                }
-                fs::remove_file(path.join(name))?;
-                fs::write(path.join(name), content)?;
-            }
-            sender.send(path.to_owned()).unwrap();
-            Ok(())
-        };
-        let deadline = soon();
-        let told = ask_through(folder.path(), make, 7, deadline);
-        assert_eq!(told, Err(timed_out(&deadline)), "{blocking}");
-        let entry = made.recv().unwrap();
+        let make = move |path: &Path| make_blocking(path, blocking);
+        let entry = deadlines()
+            .find_map(|deadline| entry_asked_in_vain(folder.path(), deadline, make, || ()))
+            .unwrap();
         assert!(entry.is_dir(), "{blocking}");
 
-        // The kernel goes on at last, and so does whoever was left there.
-        let pipe = entry.join(blocking);
-        let other_end =
-            if blocking == "inblob" { File::open(pipe).unwrap() } else { writer(&pipe) };
-        remove_files(&entry);
-        drop(other_end);
+        // The kernel goes on at last, and so does whoever was left there: to an entry that is a plain folder, and empty.
+        let pipe = folder.path().join("pipe");
+        fs::rename(entry.join(blocking), &pipe).unwrap();
+        FILES.iter().filter(|name| **name != blocking).for_each(|name| {
+            fs::remove_file(entry.join(name)).unwrap();
+        });
         while entry.is_dir() {
+            // For reading and writing, which waits for nobody.
+            drop(OpenOptions::new().read(true).write(true).open(&pipe).unwrap());
             thread::yield_now();
         }
     }
 }
 
 #[test]
-fn an_entry_that_is_made_too_late_is_removed_and_asked_for_nothing() {
+fn an_entry_that_is_made_too_late_is_removed() {
     let folder = tempfile::tempdir().unwrap();
-    let (go_on, blocked) = mpsc::channel::<()>();
-    let (sender, made) = mpsc::channel();
-    let make = move |path: &Path| {
-        blocked.recv().unwrap();
-        // Whoever opened one of its files now would never come back.
-        fs::create_dir(path)?;
-        sender.send(path.to_owned()).unwrap();
-        Ok(())
+    let made_too_late = |deadline| {
+        let (go_on, blocked) = mpsc::channel::<()>();
+        let make = move |path: &Path| {
+            let _ = blocked.recv();
+            fs::create_dir(path)
+        };
+        entry_asked_in_vain(folder.path(), deadline, make, || drop(go_on))
     };
-    let deadline = soon();
-    assert_eq!(ask_through(folder.path(), make, 7, deadline), Err(timed_out(&deadline)));
-    go_on.send(()).unwrap();
-    let entry: PathBuf = made.recv().unwrap();
+    let entry = deadlines().find_map(made_too_late).unwrap();
     while entry.is_dir() {
         thread::yield_now();
     }
