@@ -42,5 +42,5 @@ pub use paths::Paths;
 pub use provider::{Attempt, Attester, NoQuote, ObtainedQuote, Provider, quote_from_report};
 pub use qgs::Endpoint;
 pub use rtmr::{Measured, extend_rtmr, read_rtmrs};
-pub use run_time_log::{Measuring, extend_and_log, run_time_log};
+pub use run_time_log::{Measuring, RunTimeLog, extend_and_log, run_time_log};
 pub use shared_entry::quote_in_entry;
