@@ -149,6 +149,14 @@ pub enum ReportError {
     /// The device does not know GET_REPORT0.
     #[error("{}: does not know GET_REPORT0: not the TDX guest driver of Linux 6.2 or later", .0.display())]
     NotTheDriver(PathBuf),
+    /// The device did not answer in time.
+    #[error("{}: no answer within {} s", path.display(), allowed.as_secs_f32())]
+    Deadline {
+        /// The device.
+        path: PathBuf,
+        /// How long was waited.
+        allowed: Duration,
+    },
     /// A system call failed.
     #[error("{}: {fault}", path.display())]
     Io {

@@ -36,7 +36,7 @@ mod shared_entry;
 
 pub use ccel::event_log;
 pub use deadline::Deadline;
-pub use device::{open as open_device, report};
+pub use device::{GuestDevice, report};
 pub use error::{Hop, ProviderError, ReportError, RtmrError};
 pub use paths::Paths;
 pub use provider::{Attempt, Attester, NoQuote, ObtainedQuote, Provider, quote_from_report};

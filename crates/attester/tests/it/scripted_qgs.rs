@@ -14,7 +14,8 @@ use tdattest_attester::wire::qgs::{
 };
 use tdattest_attester::wire::quote::Quote;
 use tdattest_attester::{
-    Deadline, Endpoint, Hop, ObtainedQuote, ProviderError, ReportError, quote_from_report,
+    Attester, Deadline, Endpoint, Hop, ObtainedQuote, Paths, Provider, ProviderError, ReportError,
+    quote_from_report,
 };
 use tdattest_simulator::{Platform, QuoteDraft, Seed};
 
@@ -91,6 +92,28 @@ fn an_honest_answer_is_a_quote_with_the_report_data_of_the_report() {
     let obtained = answered(framed(&quote)).unwrap();
     assert_eq!((obtained.bytes.as_slice(), obtained.padding), (quote.as_slice(), 0));
     assert_eq!(Quote::parse(&obtained.bytes).unwrap().body().report_data().0, [1; 64]);
+}
+
+#[test]
+fn a_report_that_is_given_is_the_one_that_is_sent_and_no_other_is_taken() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("qgs.socket");
+    let listener = UnixListener::bind(&path).unwrap();
+    let (report, quote) = report_and_quote(1);
+    let (expected, frame) =
+        (Request::Quote { report: &report, id_list: &[] }.write(), framed(&quote));
+    let service = thread::spawn(move || {
+        let mut stream = listener.accept().unwrap().0;
+        let mut request = vec![0; expected.len()];
+        stream.read_exact(&mut request).unwrap();
+        stream.write_all(&frame).unwrap();
+        assert_eq!(request, expected);
+    });
+    // No device is there to take another one from.
+    let attester = Attester::new(Paths::below(home.path()))
+        .with_providers(vec![Provider::Qgs(Endpoint::Unix(path))]);
+    assert_eq!(attester.quote_from_report(&report).unwrap().bytes, quote);
+    service.join().unwrap();
 }
 
 #[test]

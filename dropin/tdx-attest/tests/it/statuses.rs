@@ -40,6 +40,11 @@ fn report_errors() -> Vec<(ReportError, Status, Status)> {
         (ReportError::NoDevice(path()), DeviceFailure, DeviceFailure),
         (ReportError::OldDevice { path: path(), driver: "old" }, DeviceFailure, DeviceFailure),
         (ReportError::Permission(path()), DeviceFailure, ExtendFailure),
+        (
+            ReportError::Deadline { path: path(), allowed: Duration::from_secs(60) },
+            ReportFailure,
+            ExtendFailure,
+        ),
         (ReportError::NotTheDriver(path()), ReportFailure, ExtendFailure),
         (ReportError::Io { path: path(), fault: "EIO".into() }, ReportFailure, ExtendFailure),
         (ReportError::Implausible("zeros".into()), ReportFailure, ExtendFailure),
