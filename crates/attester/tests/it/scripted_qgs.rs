@@ -167,20 +167,29 @@ fn a_service_that_hangs_costs_no_more_than_the_deadline_wherever_it_stops() {
 
 #[test]
 fn a_service_that_dribbles_cannot_stretch_the_deadline() {
-    let answer = ask(IMPATIENT, |mut stream| {
-        // Each byte comes in time for the next wait, and the whole would take for ever.
-        let mut prefix: &[u8] = &60_000_u32.to_be_bytes();
-        while stream.write_all(prefix).is_ok() {
-            prefix = &[0];
-            thread::yield_now();
+    let refusal = QgsError::UNEXPECTED;
+    let frame = refusal.write(MessageType::QuoteResponse);
+    let dribble = move |pause: Duration| {
+        let frame = frame.clone();
+        move |mut stream: UnixStream| {
+            // Between two bytes it waits whether the client leaves, which a client that bounds each wait never would.
+            stream.set_read_timeout(Some(pause)).unwrap();
+            for byte in frame {
+                let has_left = match stream.write_all(&[byte]) {
+                    Ok(()) => matches!(stream.read(&mut [0]), Ok(0)),
+                    Err(_) => true,
+                };
+                if has_left {
+                    return;
+                }
+            }
         }
-    });
-    // 60,000 bytes one by one may still be faster than the deadline: then they are no quote.
-    match answer.unwrap_err() {
-        ProviderError::Deadline { hop: Hop::Receive, allowed } => assert_eq!(allowed, IMPATIENT),
-        ProviderError::Qgs(NoQuote::Malformed(_)) => {}
-        other => panic!("{other}"),
-    }
+    };
+    let answer = ask(IMPATIENT, dribble(IMPATIENT / 2));
+    assert_eq!(answer, Err(ProviderError::Deadline { hop: Hop::Receive, allowed: IMPATIENT }));
+    // With time enough, the same service is heard out.
+    let answer = ask(PATIENT, dribble(Duration::from_millis(1)));
+    assert_eq!(answer, Err(ProviderError::Qgs(NoQuote::Refused(refusal))));
 }
 
 #[test]
