@@ -117,6 +117,14 @@ pub enum ProviderError {
         /// What there is room for.
         room: usize,
     },
+    /// What came is a CBOR Web Token, as platforms with DICE-based attestation give it.
+    #[error(
+        "what came is a CBOR Web Token of {length} bytes (DICE-based attestation); expected a TD quote of version 4 or 5"
+    )]
+    CborWebToken {
+        /// Its length, with padding.
+        length: usize,
+    },
     /// What came is no quote.
     #[error("what came is no quote: {0}")]
     NotAQuote(ParseError),

@@ -21,6 +21,7 @@ mod aside;
 mod ccel;
 pub mod config;
 mod configfs;
+mod cwt;
 mod deadline;
 mod device;
 mod error;

@@ -12,6 +12,7 @@ use tdattest_wire::td_report::TdReport;
 
 use crate::config;
 use crate::configfs;
+use crate::cwt;
 use crate::deadline::Deadline;
 use crate::device;
 use crate::error::{ProviderError, ReportError};
@@ -228,7 +229,10 @@ pub(crate) fn checked(
     bytes: Vec<u8>,
     report_data: &ReportData,
 ) -> Result<(Vec<u8>, usize), ProviderError> {
-    let quote = Quote::parse(&bytes).map_err(ProviderError::NotAQuote)?;
+    let quote = Quote::parse(&bytes).map_err(|fault| match cwt::is_cbor_web_token(&bytes) {
+        true => ProviderError::CborWebToken { length: bytes.len() },
+        false => ProviderError::NotAQuote(fault),
+    })?;
     if quote.body().report_data() != report_data {
         return Err(ProviderError::OtherReportData);
     }

@@ -308,6 +308,14 @@ fn what_is_no_quote_is_refused() {
 }
 
 #[test]
+fn a_token_of_another_kind_of_attestation_is_named() {
+    let mut token = vec![0xd2, 0x84, 0x43, 0xa1, 0x01, 0x26, 0xa0, 0x59, 0x20, 0x00];
+    token.resize(9000, 0);
+    let named = Err(ProviderError::CborWebToken { length: 9000 });
+    assert_eq!(answered(framed(&token)), named);
+}
+
+#[test]
 fn a_quote_for_other_report_data_is_refused() {
     let answer = answered(framed(&report_and_quote(2).1));
     assert_eq!(answer, Err(ProviderError::OtherReportData));

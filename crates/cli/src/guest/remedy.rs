@@ -34,6 +34,9 @@ pub(super) fn of_provider(provider: &Provider, fault: &ProviderError) -> String 
         ProviderError::Qgs(_) | ProviderError::NotAQuote(_) => {
             "what answers is no QGS of this protocol: check the address, and update the QGS (DCAP 1.21 or later)".into()
         }
+        ProviderError::CborWebToken { .. } => {
+            "this platform attests with DICE, not with quotes: use the verifier that its operator names".into()
+        }
         ProviderError::ClosedEarly { .. } => format!("the QGS gave up: {QGS_LOG}"),
         ProviderError::OtherReportData => {
             "do not use that quote; what answers is not the QGS of this TD's host, or mixes up requests".into()

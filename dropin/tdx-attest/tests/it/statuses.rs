@@ -86,6 +86,7 @@ fn a_missing_quote_has_a_status_by_its_way() {
         (in_qgs, [Unexpected, QuoteFailure, Unexpected]),
         (ProviderError::NoService, [Unexpected, QuoteFailure, NotSupported]),
         (ProviderError::GetQuote(1 << 63), [Unexpected, QuoteFailure, Unexpected]),
+        (ProviderError::CborWebToken { length: 9000 }, [Unexpected, QuoteFailure, Unexpected]),
         (ProviderError::NotAQuote(malformed()), [Unexpected, QuoteFailure, Unexpected]),
         (ProviderError::OtherReportData, [Unexpected, QuoteFailure, Unexpected]),
     ];
