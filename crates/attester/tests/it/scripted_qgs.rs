@@ -203,6 +203,38 @@ fn a_service_that_nobody_serves_is_given_up_while_connecting_or_waiting() {
 }
 
 #[test]
+fn two_who_ask_at_once_each_get_their_own_answer() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("qgs.socket");
+    let listener = UnixListener::bind(&path).unwrap();
+    let asked = [1, 2].map(report_and_quote);
+    thread::scope(|scope| {
+        for (report, quote) in &asked {
+            let endpoint = Endpoint::Unix(path.clone());
+            scope.spawn(move || {
+                let obtained = quote_from_report(&endpoint, report, PATIENT).unwrap();
+                assert_eq!(obtained.bytes, *quote);
+            });
+        }
+        // Both are there before either is answered, and the last comes first.
+        let length = Request::Quote { report: &asked[0].0, id_list: &[] }.write().len();
+        let requests = [(); 2].map(|()| {
+            let mut stream = listener.accept().unwrap().0;
+            let mut request = vec![0; length];
+            stream.read_exact(&mut request).unwrap();
+            (stream, request)
+        });
+        for (mut stream, request) in requests.into_iter().rev() {
+            let of_it = |(report, _): &&(Vec<u8>, Vec<u8>)| {
+                request == Request::Quote { report, id_list: &[] }.write()
+            };
+            let (_, quote) = asked.iter().find(of_it).unwrap();
+            stream.write_all(&framed(quote)).unwrap();
+        }
+    });
+}
+
+#[test]
 fn a_service_that_closes_early_is_told_with_what_came_before() {
     let frame = framed(&report_and_quote(1).1);
     let message = frame.len() - PREFIX_BYTES;

@@ -17,9 +17,13 @@ const DATA: ReportData = ReportData([3; 64]);
 
 /// A TDREPORT for the report data.
 fn taken() -> Taken {
+    taken_for(DATA)
+}
+
+fn taken_for(report_data: ReportData) -> Taken {
     let mut report = Vec::new();
-    Platform::new(Seed::of("shared entry")).launch_td().report(DATA).write(&mut report);
-    Taken { report_data: DATA, report: report.try_into().unwrap() }
+    Platform::new(Seed::of("shared entry")).launch_td().report(report_data).write(&mut report);
+    Taken { report_data, report: report.try_into().unwrap() }
 }
 
 fn minted(data: ReportData) -> Vec<u8> {
@@ -46,11 +50,16 @@ fn kernel(entry: &Path, quote: Vec<u8>, generation: &'static str) -> JoinHandle<
     thread::spawn(move || {
         let mut taken = [0; 64];
         File::open(entry.join("inblob")).unwrap().read_exact(&mut taken).unwrap();
-        fs::write(entry.join("outblob"), quote).unwrap();
-        fs::write(entry.join("new"), generation).unwrap();
-        fs::rename(entry.join("new"), entry.join("generation")).unwrap();
+        answer(&entry, quote, generation);
         taken
     })
+}
+
+/// Gives this quote, and counts to this generation.
+fn answer(entry: &Path, quote: Vec<u8>, generation: &str) {
+    fs::write(entry.join("outblob"), quote).unwrap();
+    fs::write(entry.join("new"), generation).unwrap();
+    fs::rename(entry.join("new"), entry.join("generation")).unwrap();
 }
 
 fn td(home: &Path, entry: &Path) -> Td {
@@ -67,6 +76,32 @@ fn a_named_entry_gives_the_quote_and_stays() {
     assert_eq!(kernel.join().unwrap(), DATA.0);
     assert_eq!(quote, minted(DATA));
     assert!(entry.join("inblob").exists());
+}
+
+#[test]
+fn two_who_ask_at_once_take_turns_and_each_get_their_own() {
+    let home = tempfile::tempdir().unwrap();
+    let entry = entry(home.path());
+    // For reading and writing, so that neither closes it for the other.
+    let mut pipe = File::options().read(true).write(true).open(entry.join("inblob")).unwrap();
+    let kernels = entry.clone();
+    thread::spawn(move || {
+        for generation in ["6\n", "7\n"] {
+            let mut report_data = [0; 64];
+            pipe.read_exact(&mut report_data).unwrap();
+            answer(&kernels, minted(ReportData(report_data)), generation);
+        }
+    });
+    thread::scope(|scope| {
+        for byte in [1, 2] {
+            let td = td(home.path(), &entry);
+            scope.spawn(move || {
+                let data = ReportData([byte; 64]);
+                let quote = td.quote(Way::Configfs, &taken_for(data)).unwrap();
+                assert_eq!(quote, minted(data));
+            });
+        }
+    });
 }
 
 #[test]
