@@ -1,7 +1,7 @@
 //! The event log that firmware and boot loaders left.
 
-use std::fs;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::Path;
 
 use tdattest_wire::limits;
@@ -11,12 +11,15 @@ use tdattest_wire::limits;
 /// # Errors
 /// When it cannot be read, or is longer than any log is.
 pub fn event_log(path: &Path) -> io::Result<Vec<u8>> {
-    use io::Read as _;
+    read(&File::open(path)?)
+}
 
+/// Reads a log from where the file stands, up to the limit.
+pub(crate) fn read(file: &File) -> io::Result<Vec<u8>> {
     let limit = u64::try_from(limits::EVENT_LOG_BYTES).unwrap_or(u64::MAX);
     let mut bytes = Vec::new();
     // Sysfs does not say how long it is before it is read.
-    fs::File::open(path)?.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+    file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
     if bytes.len() > limits::EVENT_LOG_BYTES {
         return Err(io::Error::other(format!("has over {limit} bytes, which no event log has")));
     }

@@ -42,6 +42,11 @@ pub enum ProviderError {
     /// This way does not exist here.
     #[error("not available here: {0}")]
     Unavailable(String),
+    /// configfs-tsm is there, and nobody behind it (ENXIO, ENODEV or EOPNOTSUPP).
+    #[error(
+        "not available here: configfs-tsm has no provider: this is no TDX guest, or its guest driver is not loaded"
+    )]
+    NoProvider,
     /// It exists, and not for this user.
     #[error("{}: permission denied", .0.display())]
     Permission(PathBuf),
@@ -60,7 +65,7 @@ pub enum ProviderError {
         hop: Hop,
     },
     /// Nobody answered in time.
-    #[error("{hop}: no answer within {} s", allowed.as_secs())]
+    #[error("{hop}: no answer within {} s", allowed.as_secs_f32())]
     Deadline {
         /// On which hop.
         hop: Hop,
@@ -112,6 +117,14 @@ pub enum ProviderError {
         /// What there is room for.
         room: usize,
     },
+    /// What came is a CBOR Web Token, as platforms with DICE-based attestation give it.
+    #[error(
+        "what came is a CBOR Web Token of {length} bytes (DICE-based attestation); expected a TD quote of version 4 or 5"
+    )]
+    CborWebToken {
+        /// Its length, with padding.
+        length: usize,
+    },
     /// What came is no quote.
     #[error("what came is no quote: {0}")]
     NotAQuote(ParseError),
@@ -144,6 +157,14 @@ pub enum ReportError {
     /// The device does not know GET_REPORT0.
     #[error("{}: does not know GET_REPORT0: not the TDX guest driver of Linux 6.2 or later", .0.display())]
     NotTheDriver(PathBuf),
+    /// The device did not answer in time.
+    #[error("{}: no answer within {} s", path.display(), allowed.as_secs_f32())]
+    Deadline {
+        /// The device.
+        path: PathBuf,
+        /// How long was waited.
+        allowed: Duration,
+    },
     /// A system call failed.
     #[error("{}: {fault}", path.display())]
     Io {
@@ -208,6 +229,6 @@ impl ProviderError {
 
     /// Whether the way does not exist here, rather than having failed.
     pub fn is_unavailable(&self) -> bool {
-        matches!(self, Self::Unavailable(_))
+        matches!(self, Self::Unavailable(_) | Self::NoProvider)
     }
 }

@@ -3,16 +3,16 @@
 //! Source: Intel GHCI, `TDG.VP.VMCALL<GetQuote>`; Intel's downstream drivers, whose payload is a framed QGS message.
 
 use std::io;
+use std::path::Path;
 
 use rustix::io::Errno;
 use tdattest_wire::Fixed as _;
-use tdattest_wire::bytes::ReportData;
 use tdattest_wire::error::{ParseError, ParseErrorKind};
 use tdattest_wire::qgs::{self, NoQuote, PREFIX_BYTES, QuoteResponse, Request};
 
 use crate::aside;
 use crate::deadline::Deadline;
-use crate::device;
+use crate::device::GuestDevice;
 use crate::error::{Hop, ProviderError};
 use crate::ioctl;
 use crate::paths::Paths;
@@ -31,32 +31,36 @@ const IN_FLIGHT: u64 = u64::MAX;
 /// Status: no QGS.
 const UNAVAILABLE: u64 = 0x8000_0000_0000_0001;
 
-/// Asks for a quote. The driver has its own time-out, which may be longer: so somebody else waits.
+/// Asks for a quote of this TDREPORT. The driver has its own time-out, which may be longer: so somebody else waits.
 pub(crate) fn quote(
     paths: &Paths,
-    report_data: &ReportData,
+    report: &[u8],
     deadline: &Deadline,
 ) -> Result<Vec<u8>, ProviderError> {
-    let report = device::report(paths, report_data)?;
-    let (device, path) = device::open(paths)?;
-    let mut buffer = request(&report);
+    let device = GuestDevice::open(paths)?;
+    let (path, end, report) = (device.path().to_owned(), *deadline, report.to_vec());
     let asked = aside::within(deadline, move || {
-        let asked = ioctl::get_quote(&device, &mut buffer);
-        asked.map(|()| buffer)
+        end.uninterrupted(|| {
+            // Anew each time: whoever was interrupted has left a status in it.
+            let mut buffer = request(&report);
+            ioctl::get_quote(&device, &mut buffer).map(|()| buffer)
+        })
     });
-    let timed_out = ProviderError::Deadline { hop: Hop::Device, allowed: deadline.allowed() };
-    let asked = asked.map_err(|fault| match fault.kind() {
-        io::ErrorKind::TimedOut => timed_out,
-        _ => ProviderError::io(Hop::Device, &path, &fault),
-    })?;
-    let buffer = asked.map_err(|fault| match Errno::from_io_error(&fault) {
+    let asked = asked.and_then(|asked| asked);
+    answer(&asked.map_err(|fault| refusal(&path, &fault, deadline))?)
+}
+
+fn refusal(path: &Path, fault: &io::Error, deadline: &Deadline) -> ProviderError {
+    match Errno::from_io_error(fault) {
         Some(Errno::NOTTY) => ProviderError::Unavailable(format!(
             "{} does not know GET_QUOTE: this is an upstream kernel, which has configfs-tsm instead",
             path.display()
         )),
-        _ => ProviderError::io(Hop::Device, &path, &fault),
-    })?;
-    answer(&buffer)
+        None if fault.kind() == io::ErrorKind::TimedOut => {
+            ProviderError::Deadline { hop: Hop::Device, allowed: deadline.allowed() }
+        }
+        _ => ProviderError::io(Hop::Device, path, fault),
+    }
 }
 
 /// A GetQuote buffer with a framed request for a quote.

@@ -12,6 +12,7 @@ use tdattest_wire::td_report::TdReport;
 
 use crate::config;
 use crate::configfs;
+use crate::cwt;
 use crate::deadline::Deadline;
 use crate::device;
 use crate::error::{ProviderError, ReportError};
@@ -113,45 +114,66 @@ impl Attester {
     /// # Errors
     /// Why each way failed.
     pub fn quote(&self, report_data: &ReportData) -> Result<ObtainedQuote, NoQuote> {
+        self.obtain(report_data, None)
+    }
+
+    /// A quote of this TDREPORT, for callers who have one already: no way takes another. configfs-tsm, which makes its
+    /// own, is asked for one with the same report data.
+    ///
+    /// # Errors
+    /// Why each way failed.
+    pub fn quote_from_report(&self, report: &[u8]) -> Result<ObtainedQuote, NoQuote> {
+        match report_data_of(report) {
+            Ok(report_data) => self.obtain(&report_data, Some(report)),
+            Err(error) => {
+                let attempt = |provider: &Provider| Attempt {
+                    provider: provider.clone(),
+                    error: error.clone().into(),
+                };
+                Err(NoQuote { failed: self.providers.iter().map(attempt).collect() })
+            }
+        }
+    }
+
+    fn obtain(
+        &self,
+        report_data: &ReportData,
+        report: Option<&[u8]>,
+    ) -> Result<ObtainedQuote, NoQuote> {
         let mut failed = Vec::new();
         for provider in &self.providers {
-            let obtained = self.ask(provider, report_data);
+            let provider = provider.clone();
+            let obtained = self.ask(&provider, report_data, report);
             match obtained.and_then(|bytes| checked(bytes, report_data)) {
                 Ok((bytes, padding)) => {
-                    return Ok(ObtainedQuote {
-                        bytes,
-                        padding,
-                        provider: provider.clone(),
-                        failed,
-                    });
+                    return Ok(ObtainedQuote { bytes, padding, provider, failed });
                 }
-                Err(error) => failed.push(Attempt { provider: provider.clone(), error }),
+                Err(error) => failed.push(Attempt { provider, error }),
             }
         }
         Err(NoQuote { failed })
     }
 
-    fn ask(&self, provider: &Provider, report_data: &ReportData) -> Result<Vec<u8>, ProviderError> {
+    fn ask(
+        &self,
+        provider: &Provider,
+        report_data: &ReportData,
+        report: Option<&[u8]>,
+    ) -> Result<Vec<u8>, ProviderError> {
         let deadline = Deadline::after(self.allowed);
+        let report = || match report {
+            Some(report) => Ok(report.to_vec()),
+            None => device::report_within(&deadline, &self.paths, report_data).map(Vec::from),
+        };
         match provider {
             Provider::Configfs => configfs::quote(&self.paths, report_data, &deadline),
             Provider::ConfiguredVsock => {
                 let endpoint = self.configured_vsock()?;
-                self.ask_qgs(&endpoint, report_data, &deadline)
+                qgs::quote(&endpoint, &report()?, &deadline)
             }
-            Provider::Qgs(endpoint) => self.ask_qgs(endpoint, report_data, &deadline),
-            Provider::Ioctl => get_quote::quote(&self.paths, report_data, &deadline),
+            Provider::Qgs(endpoint) => qgs::quote(endpoint, &report()?, &deadline),
+            Provider::Ioctl => get_quote::quote(&self.paths, &report()?, &deadline),
         }
-    }
-
-    fn ask_qgs(
-        &self,
-        endpoint: &Endpoint,
-        report_data: &ReportData,
-        deadline: &Deadline,
-    ) -> Result<Vec<u8>, ProviderError> {
-        let report = device::report(&self.paths, report_data)?;
-        qgs::quote(endpoint, &report, deadline)
     }
 
     fn configured_vsock(&self) -> Result<Endpoint, ProviderError> {
@@ -189,14 +211,17 @@ pub fn quote_from_report(
     report: &[u8],
     allowed: Duration,
 ) -> Result<ObtainedQuote, ProviderError> {
-    let report_data = TdReport::parse(report)
-        .map_err(|fault| ReportError::Implausible(fault.to_string()))?
-        .report_mac
-        .report_data;
+    let report_data = report_data_of(report)?;
     let answer = qgs::quote(endpoint, report, &Deadline::after(allowed))?;
     let (bytes, padding) = checked(answer, &report_data)?;
     let provider = Provider::Qgs(endpoint.clone());
     Ok(ObtainedQuote { bytes, padding, provider, failed: Vec::new() })
+}
+
+fn report_data_of(report: &[u8]) -> Result<ReportData, ReportError> {
+    let report =
+        TdReport::parse(report).map_err(|fault| ReportError::Implausible(fault.to_string()))?;
+    Ok(report.report_mac.report_data)
 }
 
 /// The quote and the length of its padding, if it is a quote for this report data.
@@ -204,7 +229,10 @@ pub(crate) fn checked(
     bytes: Vec<u8>,
     report_data: &ReportData,
 ) -> Result<(Vec<u8>, usize), ProviderError> {
-    let quote = Quote::parse(&bytes).map_err(ProviderError::NotAQuote)?;
+    let quote = Quote::parse(&bytes).map_err(|fault| match cwt::is_cbor_web_token(&bytes) {
+        true => ProviderError::CborWebToken { length: bytes.len() },
+        false => ProviderError::NotAQuote(fault),
+    })?;
     if quote.body().report_data() != report_data {
         return Err(ProviderError::OtherReportData);
     }

@@ -2,19 +2,22 @@
 //!
 //! Source: Intel DCAP, `qgs_msg_lib`; `tdattest_wire::qgs` has the messages.
 //! Must stay true: the request goes out in one write, for services that read it in one; the answer is read exactly,
-//! however it is split, and nothing waits beyond the deadline.
+//! however it is split, and nothing waits beyond the deadline, connecting and signals without end included.
 
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
+use rustix::net::{
+    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect as connect_to, socket_with,
+};
 use tdattest_wire::qgs::{self, NoQuote, PREFIX_BYTES, QuoteResponse, Request};
 use vsock::VsockStream;
 
+use crate::aside;
 use crate::deadline::Deadline;
 use crate::error::{Hop, ProviderError};
 
@@ -62,7 +65,7 @@ pub(crate) fn quote(
 }
 
 /// A stream whose waiting can be bounded.
-trait Stream: Read + Write {
+trait Stream: Read + Write + Send {
     fn bound(&self, limit: Duration) -> io::Result<()>;
 }
 
@@ -87,28 +90,31 @@ struct Connection<'d> {
 
 impl<'d> Connection<'d> {
     fn open(endpoint: &Endpoint, deadline: &'d Deadline) -> Result<Self, ProviderError> {
-        let fault = |fault: &io::Error| ProviderError::Io {
-            hop: Hop::Connect,
-            fault: format!("{endpoint}: {fault}"),
-        };
-        let stream: Box<dyn Stream> = match endpoint {
-            // The kernel gives up by itself after 2 s.
-            Endpoint::Vsock { cid, port } => {
-                Box::new(VsockStream::connect_with_cid_port(*cid, *port).map_err(|it| fault(&it))?)
+        let (place, end) = (endpoint.clone(), *deadline);
+        Self::open_by(endpoint, deadline, move || connect(&place, &end))
+    }
+
+    /// Opens by a call that may wait for longer: a host that drops packets is waited for by the kernel as it likes.
+    fn open_by(
+        endpoint: &Endpoint,
+        deadline: &'d Deadline,
+        connect: impl FnOnce() -> io::Result<Box<dyn Stream>> + Send + 'static,
+    ) -> Result<Self, ProviderError> {
+        let connected = aside::within(deadline, connect).and_then(|connected| connected);
+        let stream = connected.map_err(|fault| match (endpoint, fault.raw_os_error()) {
+            (_, None) if fault.kind() == io::ErrorKind::TimedOut => {
+                timed_out(Hop::Connect, deadline)
             }
-            Endpoint::Unix(path) => {
-                let left = deadline.left().ok_or_else(|| timed_out(Hop::Connect, deadline))?;
-                match connect_unix(path, left) {
-                    Ok(stream) => Box::new(stream),
-                    // The backlog is full, and nobody accepts.
-                    Err(it) if is_timeout(&it) => return Err(timed_out(Hop::Connect, deadline)),
-                    Err(it) if it.kind() == io::ErrorKind::PermissionDenied => {
-                        return Err(ProviderError::Permission(path.clone()));
-                    }
-                    Err(it) => return Err(fault(&it)),
-                }
+            // The backlog is full, and nobody accepts.
+            (Endpoint::Unix(_), _) if fault.kind() == io::ErrorKind::WouldBlock => {
+                timed_out(Hop::Connect, deadline)
             }
-        };
+            (Endpoint::Unix(path), _) if fault.kind() == io::ErrorKind::PermissionDenied => {
+                ProviderError::Permission(path.clone())
+            }
+            // Among them the kernel's own patience with vsock, 2 s.
+            _ => ProviderError::Io { hop: Hop::Connect, fault: format!("{endpoint}: {fault}") },
+        })?;
         Ok(Self { stream, deadline })
     }
 
@@ -137,10 +143,17 @@ impl<'d> Connection<'d> {
     }
 
     fn send(&mut self, frame: &[u8]) -> Result<(), ProviderError> {
-        self.bound(Hop::Send)?;
-        // One write takes it whole: no socket buffer is that small.
-        let sent = self.stream.write_all(frame);
-        sent.map_err(|fault| self.fault(Hop::Send, &fault, (0, PREFIX_BYTES)))
+        let mut rest = frame;
+        while !rest.is_empty() {
+            self.bound(Hop::Send)?;
+            // One write takes it whole: no socket buffer is that small.
+            match self.stream.write(rest) {
+                Ok(count) => rest = rest.get(count..).unwrap_or_default(),
+                Err(fault) if fault.kind() == io::ErrorKind::Interrupted => {}
+                Err(fault) => return Err(self.fault(Hop::Send, &fault, (0, PREFIX_BYTES))),
+            }
+        }
+        Ok(())
     }
 
     /// The message after its prefix.
@@ -170,11 +183,21 @@ impl<'d> Connection<'d> {
     }
 }
 
+fn connect(endpoint: &Endpoint, deadline: &Deadline) -> io::Result<Box<dyn Stream>> {
+    deadline.uninterrupted(|| match endpoint {
+        Endpoint::Vsock { cid, port } => {
+            Ok(Box::new(VsockStream::connect_with_cid_port(*cid, *port)?) as Box<dyn Stream>)
+        }
+        Endpoint::Unix(path) => Ok(Box::new(connect_unix(path, deadline)?)),
+    })
+}
+
 /// Connects with a limit: a full backlog would else be waited for without end.
-fn connect_unix(path: &std::path::Path, limit: Duration) -> io::Result<UnixStream> {
+fn connect_unix(path: &Path, deadline: &Deadline) -> io::Result<UnixStream> {
+    let left = deadline.left().ok_or(io::ErrorKind::TimedOut)?;
     let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
-    set_socket_timeout(&socket, Timeout::Send, Some(limit))?;
-    connect(&socket, &SocketAddrUnix::new(path)?)?;
+    set_socket_timeout(&socket, Timeout::Send, Some(left))?;
+    connect_to(&socket, &SocketAddrUnix::new(path)?)?;
     Ok(UnixStream::from(socket))
 }
 
@@ -185,3 +208,6 @@ fn is_timeout(fault: &io::Error) -> bool {
 fn timed_out(hop: Hop, deadline: &Deadline) -> ProviderError {
     ProviderError::Deadline { hop, allowed: deadline.allowed() }
 }
+
+#[cfg(test)]
+mod tests;

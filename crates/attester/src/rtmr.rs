@@ -11,7 +11,7 @@ use rustix::io::Errno;
 use tdattest_wire::bytes::{Measurement, ReportData};
 use tdattest_wire::td_report::TdReport;
 
-use crate::device;
+use crate::device::{self, GuestDevice};
 use crate::error::RtmrError;
 use crate::ioctl;
 use crate::paths::Paths;
@@ -55,12 +55,11 @@ pub fn extend_rtmr(paths: &Paths, index: u8, digest: &Measurement) -> Result<(),
 }
 
 /// A register that can be extended, as far as anybody can tell before.
-pub(crate) struct Register {
-    index: u8,
-    file: File,
-    path: PathBuf,
-    /// The measurements' folder, if the register is one of the device.
-    missing: Option<PathBuf>,
+pub(crate) enum Register {
+    /// Its file in sysfs.
+    File { file: File, path: PathBuf },
+    /// Where there is none: one of the device's.
+    OfDevice { device: GuestDevice, index: u8, measurements: PathBuf },
 }
 
 impl Register {
@@ -71,35 +70,43 @@ impl Register {
         }
         let path = file(paths, index);
         match OpenOptions::new().write(true).open(&path) {
-            Ok(file) => Ok(Self { index, file, path, missing: None }),
+            Ok(file) => Ok(Self::File { file, path }),
             Err(fault) if fault.kind() == io::ErrorKind::NotFound => {
-                let (file, path) = device::open(paths)?;
-                Ok(Self { index, file, path, missing: Some(paths.measurements.clone()) })
+                let device = GuestDevice::open(paths)?;
+                Ok(Self::OfDevice { device, index, measurements: paths.measurements.clone() })
             }
             Err(fault) => Err(error(path, &fault)),
         }
     }
 
-    pub(crate) fn extend(mut self, digest: &Measurement) -> Result<(), RtmrError> {
-        let Some(missing) = &self.missing else {
-            // All 48 bytes in one write at the start: the kernel refuses anything else.
-            let written = self.file.write(&digest.0).and_then(|count| match count {
-                48 => Ok(()),
-                other => Err(io::Error::other(format!("took {other} of 48 bytes"))),
-            });
-            return written.map_err(|fault| error(self.path, &fault));
-        };
-        ioctl::extend_rtmr(&self.file, self.index, digest).map_err(|fault| {
-            if Errno::from_io_error(&fault) != Some(Errno::NOTTY) {
-                return error(self.path.clone(), &fault);
+    pub(crate) fn extend(self, digest: &Measurement) -> Result<(), RtmrError> {
+        match self {
+            Self::File { mut file, path } => {
+                // All 48 bytes in one write at the start: the kernel refuses anything else.
+                let written = file.write(&digest.0).and_then(|count| match count {
+                    48 => Ok(()),
+                    other => Err(io::Error::other(format!("took {other} of 48 bytes"))),
+                });
+                written.map_err(|fault| error(path, &fault))
             }
-            RtmrError::Unavailable(format!(
-                "{} is not there (Linux 6.16 and later have it), and {} does not know EXTEND_RTMR",
-                missing.display(),
-                self.path.display()
-            ))
-        })
+            Self::OfDevice { device, index, measurements } => {
+                ioctl::extend_rtmr(&device, index, digest)
+                    .map_err(|fault| device_error(&device, &fault, &measurements))
+            }
+        }
     }
+}
+
+fn device_error(device: &GuestDevice, fault: &io::Error, measurements: &Path) -> RtmrError {
+    let path = device.path();
+    if Errno::from_io_error(fault) != Some(Errno::NOTTY) {
+        return error(path.into(), fault);
+    }
+    RtmrError::Unavailable(format!(
+        "{} is not there (Linux 6.16 and later have it), and {} does not know EXTEND_RTMR",
+        measurements.display(),
+        path.display()
+    ))
 }
 
 fn file(paths: &Paths, index: u8) -> PathBuf {

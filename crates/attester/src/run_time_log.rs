@@ -3,11 +3,12 @@
 //!
 //! A log of this crate's own, in the form of the firmware's (`tdattest_wire::event_log`), since nobody can append to
 //! that one. It is in `/run`, which like the registers starts anew with the TD.
-//! Must stay true: one lock spans entry and extension. The entry comes first: a full disk must be known before a register
-//! has changed, since nothing undoes that; an entry whose extension failed is taken back.
+//! Must stay true: one lock spans entry and extension, and readers share it. The entry comes first: a full disk must be
+//! known before a register has changed, since nothing undoes that; an entry whose extension failed is taken back.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{self, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use rustix::fs::{FlockOperation, flock};
@@ -16,6 +17,7 @@ use tdattest_wire::event_log::{Event, EventLog, write_header};
 use tdattest_wire::limits;
 
 use crate::aside;
+use crate::ccel;
 use crate::deadline::Deadline;
 use crate::error::RtmrError;
 use crate::paths::Paths;
@@ -49,7 +51,8 @@ pub fn extend_and_log(
         path: paths.event_log.clone(),
         fault: fault.to_string(),
     };
-    let mut log = open(&paths.event_log, deadline).map_err(log_fault)?;
+    let locked = lock(&paths.event_log, FlockOperation::LockExclusive, deadline, to_append);
+    let mut log = locked.map_err(log_fault)?;
     let before = append(&mut log, measuring).map_err(log_fault)?;
     let extended = register.extend(&measuring.digest);
     if extended.is_err() {
@@ -61,40 +64,82 @@ pub fn extend_and_log(
     extended
 }
 
+/// The log of what was measured at run time, and a share of its lock.
+///
+/// Nobody logs or extends through this crate until it is dropped: registers that are read meanwhile are those that the
+/// log leads to.
+#[derive(Debug)]
+pub struct RunTimeLog {
+    /// The log, which is not empty.
+    pub bytes: Vec<u8>,
+    _lock: File,
+}
+
 /// Reads the log of what was measured at run time; `None` if nothing was.
 ///
 /// # Errors
-/// When it cannot be read, or is longer than a log may be.
-pub fn run_time_log(paths: &Paths) -> io::Result<Option<Vec<u8>>> {
-    match crate::ccel::event_log(&paths.event_log) {
-        Err(fault) if fault.kind() == io::ErrorKind::NotFound => Ok(None),
-        read => read.map(|log| Some(log).filter(|log| !log.is_empty())),
-    }
+/// When it cannot be read, is longer than a log may be, or somebody has its lock until the deadline (`TimedOut`).
+pub fn run_time_log(paths: &Paths, deadline: &Deadline) -> io::Result<Option<RunTimeLog>> {
+    let locked =
+        lock(&paths.event_log, FlockOperation::LockShared, deadline, |path| File::open(path));
+    let log = match locked {
+        Err(fault) if fault.kind() == io::ErrorKind::NotFound => return Ok(None),
+        locked => locked?,
+    };
+    let bytes = ccel::read(&log)?;
+    Ok((!bytes.is_empty()).then_some(RunTimeLog { bytes, _lock: log }))
 }
 
-/// Opens the log, made if it is not there, and locks it until it is closed.
-fn open(path: &Path, deadline: &Deadline) -> io::Result<File> {
+/// Opens the log to append to it, made if it is not there: for nobody else's eyes, as what was measured may be secret.
+fn to_append(path: &Path) -> io::Result<File> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }
-    let log = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
-    let locked =
-        aside::within(deadline, move || flock(&log, FlockOperation::LockExclusive).map(|()| log));
-    match locked {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
+}
+
+/// Opens the log and locks it until it is closed.
+///
+/// A log that was replaced before its lock was had is nobody's any more: then the new one is taken.
+fn lock(
+    path: &Path,
+    operation: FlockOperation,
+    deadline: &Deadline,
+    open: impl Fn(&Path) -> io::Result<File> + Send + 'static,
+) -> io::Result<File> {
+    let (place, end) = (path.to_owned(), *deadline);
+    let locked = aside::within(deadline, move || {
+        loop {
+            let log = open(&place)?;
+            end.uninterrupted(|| Ok(flock(&log, operation)?))?;
+            if is_at(&log, &place)? {
+                return Ok(log);
+            }
+        }
+    });
+    match locked.and_then(|locked| locked) {
         Err(fault) if fault.kind() == io::ErrorKind::TimedOut => {
             let allowed = deadline.allowed().as_secs_f32();
-            Err(io::Error::other(format!("somebody else has held its lock for over {allowed} s")))
+            let text = format!("somebody else has held its lock for over {allowed} s");
+            Err(io::Error::new(io::ErrorKind::TimedOut, text))
         }
-        locked => Ok(locked??),
+        locked => locked,
+    }
+}
+
+/// Whether the path leads to this file.
+fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    let (held, found) = (file.metadata()?, fs::metadata(path));
+    match found {
+        Err(fault) if fault.kind() == io::ErrorKind::NotFound => Ok(false),
+        found => found.map(|found| (held.dev(), held.ino()) == (found.dev(), found.ino())),
     }
 }
 
 /// Appends an entry, and the header before the first. Returns how long the log was.
 fn append(log: &mut File, measuring: &Measuring<'_>) -> io::Result<u64> {
-    let limit = u64::try_from(limits::EVENT_LOG_BYTES).unwrap_or(u64::MAX);
-    let mut known = Vec::new();
-    let reader: &File = log;
-    reader.take(limit.saturating_add(1)).read_to_end(&mut known)?;
+    let known = ccel::read(log)?;
     let mut entry = Vec::new();
     if known.is_empty() {
         write_header(&mut entry);
@@ -104,6 +149,7 @@ fn append(log: &mut File, measuring: &Measuring<'_>) -> io::Result<u64> {
     let (register, digest) = (u32::from(measuring.index).saturating_add(1), Some(measuring.digest));
     Event { register, kind: measuring.kind, digest, data: measuring.data }.write(&mut entry);
     if known.len().saturating_add(entry.len()) > limits::EVENT_LOG_BYTES {
+        let limit = limits::EVENT_LOG_BYTES;
         return Err(io::Error::other(format!("is full: a log has {limit} bytes at most")));
     }
     let before = log.seek(SeekFrom::End(0))?;
@@ -124,4 +170,59 @@ fn require_whole(known: &[u8]) -> io::Result<()> {
     }
     let (events, rest) = (log.events.len(), known.len().saturating_sub(log.length));
     Err(io::Error::other(format!("cannot be appended to: {rest} bytes follow its {events} events")))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::time::Duration;
+
+    use super::*;
+
+    fn late() -> Deadline {
+        Deadline::after(Deadline::DEFAULT)
+    }
+
+    #[test]
+    fn the_lock_is_that_of_the_log_which_replaced_the_one_that_was_opened() {
+        for is_replaced in [true, false] {
+            let home = tempfile::tempdir().unwrap();
+            let path = home.path().join("log");
+            fs::write(&path, "old").unwrap();
+            let opened = Mutex::new(0);
+            let open = move |path: &Path| {
+                let file = to_append(path)?;
+                let mut opened = opened.lock().unwrap();
+                *opened += 1;
+                if *opened == 1 {
+                    // Between opening and locking it.
+                    fs::rename(path, path.with_extension("rotated"))?;
+                    if is_replaced {
+                        fs::write(path, "new")?;
+                    }
+                }
+                Ok(file)
+            };
+            let mut log = lock(&path, FlockOperation::LockExclusive, &late(), open).unwrap();
+            log.write_all(b"mine").unwrap();
+            assert_eq!(fs::read(&path).unwrap(), b"mine");
+            assert_eq!(fs::read(home.path().join("log.rotated")).unwrap(), b"old");
+            let other = File::open(&path).unwrap();
+            assert!(flock(&other, FlockOperation::NonBlockingLockShared).is_err());
+        }
+    }
+
+    #[test]
+    fn a_log_that_is_replaced_again_and_again_is_given_up_at_the_deadline() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("log");
+        let open = |path: &Path| {
+            let file = to_append(path)?;
+            fs::remove_file(path)?;
+            Ok(file)
+        };
+        let deadline = Deadline::after(Duration::from_millis(5));
+        let refused = lock(&path, FlockOperation::LockExclusive, &deadline, open);
+        assert_eq!(refused.unwrap_err().kind(), io::ErrorKind::TimedOut);
+    }
 }

@@ -1,11 +1,11 @@
 //! What each call does, in the order in which Intel's library does it.
 //!
-//! Must stay true: the TDREPORT comes before any way to a quote, so that a machine which is no TD is told as such; a
-//! configured vsock port is the only way; of the others, one that is not there gives way to the next.
+//! Must stay true: the TDREPORT comes before any way to a quote, so that a machine which is no TD is told as such, and is
+//! taken once; a configured vsock port is the only way; of the others, one that is not there gives way to the next.
 
 use tdattest_attester::wire::bytes::{Measurement, ReportData};
 
-use crate::machine::{Machine, Way};
+use crate::machine::{Machine, Taken, Way};
 use crate::status::{Failure, Status};
 
 /// The key that quotes are signed with: ECDSA P-256, by Intel's quoting enclave for TDs.
@@ -40,7 +40,7 @@ pub fn report(
     if !wanted {
         return Err(Failure::parameter("p_tdx_report is NULL"));
     }
-    take_report(machine, data).map(|(report, _)| report)
+    take_report(machine, data).map(|taken| taken.report)
 }
 
 /// Refuses what no call for a quote may ask for. `list` is the first key id of the list, `None` for no list.
@@ -81,24 +81,24 @@ pub fn check_quote_arguments(
 /// Without a device, 10; without report data, 2; without a TDREPORT, 5; then what the last way says that was tried.
 pub fn quote(machine: &impl Machine, data: Option<[u8; 64]>) -> Result<Vec<u8>, Failure> {
     open_device(machine)?;
-    let (_, data) = take_report(machine, data)?;
+    let taken = take_report(machine, data)?;
     if let Some(port) = machine.vsock_port() {
         // Final, as with Intel's library: an administrator who names a port wants that QGS and no other.
-        return machine.quote(Way::Vsock(port), &data).map_err(|error| Failure {
+        return machine.quote(Way::Vsock(port), &taken).map_err(|error| Failure {
             status: Status::of_vsock(&error),
             reason: format!(
                 "vsock port {port} of the host, which the configuration names: {error}; no other way is tried unless its line `port=` is taken out"
             ),
         });
     }
-    let failure = match machine.quote(Way::Configfs, &data) {
+    let failure = match machine.quote(Way::Configfs, &taken) {
         Ok(quote) => return Ok(quote),
         Err(error) => Failure { status: Status::of_configfs(&error), reason: error.to_string() },
     };
     if failure.status != Status::NotSupported {
         return Err(failure);
     }
-    machine.quote(Way::Ioctl, &data).map_err(|error| Failure {
+    machine.quote(Way::Ioctl, &taken).map_err(|error| Failure {
         status: Status::of_ioctl(&error),
         reason: format!("configfs-tsm: {failure}; GET_QUOTE: {error}"),
     })
@@ -158,14 +158,11 @@ fn open_device(machine: &impl Machine) -> Result<(), Failure> {
     })
 }
 
-fn take_report(
-    machine: &impl Machine,
-    data: Option<[u8; 64]>,
-) -> Result<([u8; 1024], ReportData), Failure> {
+fn take_report(machine: &impl Machine, data: Option<[u8; 64]>) -> Result<Taken, Failure> {
     let data = data.ok_or_else(|| Failure::parameter("p_tdx_report_data is NULL"))?;
-    let data = ReportData(data);
-    match machine.report(&data) {
-        Ok(report) => Ok((report, data)),
+    let report_data = ReportData(data);
+    match machine.report(&report_data) {
+        Ok(report) => Ok(Taken { report_data, report }),
         Err(error) => Err(Failure { status: Status::of_report(&error), reason: error.to_string() }),
     }
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tdattest_attester::wire::bytes::{Measurement, ReportData};
 use tdattest_attester::{
-    Attester, Deadline, Endpoint, Hop, Paths, Provider, ProviderError, ReportError, RtmrError,
-    config,
+    Attester, Deadline, Endpoint, GuestDevice, Hop, Paths, Provider, ProviderError, ReportError,
+    RtmrError, config,
 };
 
 /// A way to a quote.
@@ -19,6 +19,15 @@ pub enum Way {
     Configfs,
     /// The GET_QUOTE ioctl of downstream drivers.
     Ioctl,
+}
+
+/// A TDREPORT, and the report data that it was taken for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// What was asked for.
+    pub report_data: ReportData,
+    /// What came.
+    pub report: [u8; 1024],
 }
 
 /// The TD that a call runs in.
@@ -38,11 +47,12 @@ pub trait Machine {
     /// The vsock port that the administrator has configured.
     fn vsock_port(&self) -> Option<u16>;
 
-    /// A quote for this report data, with the padding of its buffer.
+    /// A quote of this TDREPORT, with the padding of its buffer. Takes no other TDREPORT, but for configfs-tsm, which
+    /// makes its own from the report data.
     ///
     /// # Errors
     /// Why this way brings none.
-    fn quote(&self, way: Way, report_data: &ReportData) -> Result<Vec<u8>, ProviderError>;
+    fn quote(&self, way: Way, taken: &Taken) -> Result<Vec<u8>, ProviderError>;
 
     /// Extends a register.
     ///
@@ -85,9 +95,9 @@ impl Td {
         Self { allowed, ..self }
     }
 
-    fn ask(&self, provider: Provider, data: &ReportData) -> Result<Vec<u8>, ProviderError> {
+    fn ask(&self, provider: Provider, taken: &Taken) -> Result<Vec<u8>, ProviderError> {
         let attester = Attester::new(self.paths.clone()).with_deadline(self.allowed);
-        match attester.with_providers(vec![provider]).quote(data) {
+        match attester.with_providers(vec![provider]).quote_from_report(&taken.report) {
             Ok(obtained) => Ok(obtained.bytes),
             Err(mut no_quote) => Err(match no_quote.failed.pop() {
                 Some(attempt) => attempt.error,
@@ -98,13 +108,14 @@ impl Td {
 
     /// Through the entry that somebody has named; through one of our own; or, for those who may make none, through the
     /// one that Intel's library would use.
-    fn ask_configfs(&self, data: &ReportData) -> Result<Vec<u8>, ProviderError> {
+    fn ask_configfs(&self, taken: &Taken) -> Result<Vec<u8>, ProviderError> {
+        let data = &taken.report_data;
         let through = |entry| tdattest_attester::quote_in_entry(entry, data, self.allowed);
         if let Some(entry) = &self.entry {
             return if entry.is_dir() { through(entry) } else { Err(no_folder(entry)) };
         }
         let shared = self.paths.tsm_report.join(INTEL_ENTRY);
-        match self.ask(Provider::Configfs, data) {
+        match self.ask(Provider::Configfs, taken) {
             Err(ProviderError::Permission(_)) if shared.is_dir() => through(&shared),
             other => other,
         }
@@ -119,7 +130,7 @@ fn no_folder(entry: &Path) -> ProviderError {
 
 impl Machine for Td {
     fn open_device(&self) -> Result<(), ReportError> {
-        tdattest_attester::open_device(&self.paths).map(|_| ())
+        GuestDevice::open(&self.paths).map(|_| ())
     }
 
     fn report(&self, report_data: &ReportData) -> Result<[u8; 1024], ReportError> {
@@ -130,14 +141,14 @@ impl Machine for Td {
         config::read(&self.paths.config).ok().flatten()?.port()
     }
 
-    fn quote(&self, way: Way, report_data: &ReportData) -> Result<Vec<u8>, ProviderError> {
+    fn quote(&self, way: Way, taken: &Taken) -> Result<Vec<u8>, ProviderError> {
         match way {
             Way::Vsock(port) => {
                 let endpoint = Endpoint::Vsock { cid: Endpoint::HOST, port: port.into() };
-                self.ask(Provider::Qgs(endpoint), report_data)
+                self.ask(Provider::Qgs(endpoint), taken)
             }
-            Way::Configfs => self.ask_configfs(report_data),
-            Way::Ioctl => self.ask(Provider::Ioctl, report_data),
+            Way::Configfs => self.ask_configfs(taken),
+            Way::Ioctl => self.ask(Provider::Ioctl, taken),
         }
     }
 

@@ -57,6 +57,7 @@ impl Status {
         match error {
             ProviderError::Report(error) => Self::of_report(error),
             ProviderError::Unavailable(_)
+            | ProviderError::NoProvider
             | ProviderError::Permission(_)
             | ProviderError::Io { .. }
             | ProviderError::Busy { .. }
@@ -70,7 +71,7 @@ impl Status {
     pub fn of_configfs(error: &ProviderError) -> Self {
         match error {
             ProviderError::Report(error) => Self::of_report(error),
-            ProviderError::Unavailable(_) => Self::NotSupported,
+            ProviderError::Unavailable(_) | ProviderError::NoProvider => Self::NotSupported,
             ProviderError::Busy { .. }
             | ProviderError::Deadline { .. }
             | ProviderError::Generation { .. } => Self::Busy,
@@ -85,6 +86,7 @@ impl Status {
             ProviderError::Busy { .. } => Self::Busy,
             ProviderError::NoService => Self::NotSupported,
             ProviderError::Unavailable(_)
+            | ProviderError::NoProvider
             | ProviderError::Permission(_)
             | ProviderError::Io { .. }
             | ProviderError::Deadline { .. } => Self::QuoteFailure,

@@ -1,5 +1,7 @@
 //! The buffer that goes to the host and comes back, which no ioctl can be asked for outside a TD.
 
+use std::time::Duration;
+
 use tdattest_wire::qgs::{MessageType, QgsError};
 
 use super::*;
@@ -89,5 +91,20 @@ fn no_buffer_of_any_length_is_a_panic() {
     for length in 0..64 {
         assert!(answer(&vec![0; length]).is_err());
         assert!(answer(&vec![0xff; length]).is_err());
+    }
+}
+
+#[test]
+fn each_refusal_of_the_ioctl_is_told_apart() {
+    let deadline = Deadline::after(Duration::from_secs(3));
+    let told = |fault: io::Error| refusal(Path::new("tdx_guest"), &fault, &deadline);
+    assert!(matches!(told(Errno::NOTTY.into()), ProviderError::Unavailable(_)));
+    let late = ProviderError::Deadline { hop: Hop::Device, allowed: Duration::from_secs(3) };
+    assert_eq!(told(io::ErrorKind::TimedOut.into()), late);
+    assert_eq!(told(Errno::BUSY.into()), ProviderError::Busy { hop: Hop::Device });
+    // The driver's own patience is no deadline of ours.
+    for errno in [Errno::TIMEDOUT, Errno::IO] {
+        let io = told(errno.into());
+        assert!(matches!(io, ProviderError::Io { hop: Hop::Device, .. }), "{errno}");
     }
 }

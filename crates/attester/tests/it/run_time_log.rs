@@ -1,6 +1,8 @@
 //! Registers and the log of what extended them, on plain files: both change, or none does.
 
 use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
@@ -26,13 +28,17 @@ fn measure(paths: &Paths, index: u8, byte: u8) -> Result<(), RtmrError> {
     extend_and_log(paths, &measuring, &Deadline::after(Deadline::DEFAULT))
 }
 
+fn logged(paths: &Paths) -> Option<Vec<u8>> {
+    run_time_log(paths, &Deadline::after(Deadline::DEFAULT)).unwrap().map(|log| log.bytes)
+}
+
 #[test]
 fn what_extends_a_register_is_in_the_log() {
     let (_home, paths) = home();
-    assert_eq!(run_time_log(&paths).unwrap(), None);
+    assert_eq!(logged(&paths), None);
     measure(&paths, 2, 1).unwrap();
     measure(&paths, 3, 2).unwrap();
-    let bytes = run_time_log(&paths).unwrap().unwrap();
+    let bytes = logged(&paths).unwrap();
     let log = EventLog::parse(&bytes).unwrap();
     assert_eq!(log.length, bytes.len());
     let events: Vec<_> =
@@ -114,6 +120,47 @@ fn a_lock_that_somebody_keeps_costs_no_more_than_the_deadline() {
 }
 
 #[test]
+fn readers_share_the_lock_and_keep_registers_from_being_extended() {
+    let (_home, paths) = home();
+    measure(&paths, 2, 1).unwrap();
+    let soon = || Deadline::after(Duration::from_millis(5));
+    let readers = [(); 2].map(|()| run_time_log(&paths, &soon()).unwrap().unwrap());
+    let measuring = Measuring { index: 2, digest: Measurement([2; 48]), kind: 5, data: b"" };
+    let refused = extend_and_log(&paths, &measuring, &soon());
+    assert!(matches!(refused, Err(RtmrError::Log { .. })), "{refused:?}");
+    assert_eq!(fs::read(paths.measurements.join("rtmr2:sha384")).unwrap(), [1; 48]);
+    drop(readers);
+    extend_and_log(&paths, &measuring, &Deadline::after(Deadline::DEFAULT)).unwrap();
+}
+
+#[test]
+fn a_log_that_is_being_written_is_not_read() {
+    let (_home, paths) = home();
+    measure(&paths, 2, 1).unwrap();
+    let writer = fs::File::open(&paths.event_log).unwrap();
+    flock(&writer, FlockOperation::LockExclusive).unwrap();
+    let refused = run_time_log(&paths, &Deadline::after(Duration::from_millis(5)));
+    assert_eq!(refused.unwrap_err().kind(), io::ErrorKind::TimedOut);
+}
+
+#[test]
+fn the_log_is_its_owners_alone() {
+    let (_home, paths) = home();
+    measure(&paths, 2, 1).unwrap();
+    assert_eq!(fs::metadata(&paths.event_log).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn a_log_that_is_moved_away_is_begun_anew() {
+    let (_home, paths) = home();
+    measure(&paths, 2, 1).unwrap();
+    fs::rename(&paths.event_log, paths.event_log.with_extension("rotated")).unwrap();
+    measure(&paths, 2, 2).unwrap();
+    let bytes = logged(&paths).unwrap();
+    assert_eq!(EventLog::parse(&bytes).unwrap().events.len(), 1);
+}
+
+#[test]
 fn many_at_once_lose_no_entry_and_tear_none() {
     let (_home, paths) = home();
     std::thread::scope(|scope| {
@@ -122,7 +169,7 @@ fn many_at_once_lose_no_entry_and_tear_none() {
             scope.spawn(move || measure(paths, 2, byte).unwrap());
         }
     });
-    let bytes = run_time_log(&paths).unwrap().unwrap();
+    let bytes = logged(&paths).unwrap();
     let log = EventLog::parse(&bytes).unwrap();
     let mut seen: Vec<u8> = log.events.iter().map(|event| event.digest.unwrap().0[0]).collect();
     // The plain file keeps the last that was written: the last of the log.

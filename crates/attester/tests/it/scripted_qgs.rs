@@ -14,7 +14,8 @@ use tdattest_attester::wire::qgs::{
 };
 use tdattest_attester::wire::quote::Quote;
 use tdattest_attester::{
-    Deadline, Endpoint, Hop, ObtainedQuote, ProviderError, ReportError, quote_from_report,
+    Attester, Deadline, Endpoint, Hop, ObtainedQuote, Paths, Provider, ProviderError, ReportError,
+    quote_from_report,
 };
 use tdattest_simulator::{Platform, QuoteDraft, Seed};
 
@@ -94,6 +95,28 @@ fn an_honest_answer_is_a_quote_with_the_report_data_of_the_report() {
 }
 
 #[test]
+fn a_report_that_is_given_is_the_one_that_is_sent_and_no_other_is_taken() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("qgs.socket");
+    let listener = UnixListener::bind(&path).unwrap();
+    let (report, quote) = report_and_quote(1);
+    let (expected, frame) =
+        (Request::Quote { report: &report, id_list: &[] }.write(), framed(&quote));
+    let service = thread::spawn(move || {
+        let mut stream = listener.accept().unwrap().0;
+        let mut request = vec![0; expected.len()];
+        stream.read_exact(&mut request).unwrap();
+        stream.write_all(&frame).unwrap();
+        assert_eq!(request, expected);
+    });
+    // No device is there to take another one from.
+    let attester = Attester::new(Paths::below(home.path()))
+        .with_providers(vec![Provider::Qgs(Endpoint::Unix(path))]);
+    assert_eq!(attester.quote_from_report(&report).unwrap().bytes, quote);
+    service.join().unwrap();
+}
+
+#[test]
 fn an_answer_split_byte_by_byte_is_put_together() {
     let quote = report_and_quote(1).1;
     let frame = framed(&quote);
@@ -144,20 +167,29 @@ fn a_service_that_hangs_costs_no_more_than_the_deadline_wherever_it_stops() {
 
 #[test]
 fn a_service_that_dribbles_cannot_stretch_the_deadline() {
-    let answer = ask(IMPATIENT, |mut stream| {
-        // Each byte comes in time for the next wait, and the whole would take for ever.
-        let mut prefix: &[u8] = &60_000_u32.to_be_bytes();
-        while stream.write_all(prefix).is_ok() {
-            prefix = &[0];
-            thread::yield_now();
+    let refusal = QgsError::UNEXPECTED;
+    let frame = refusal.write(MessageType::QuoteResponse);
+    let dribble = move |pause: Duration| {
+        let frame = frame.clone();
+        move |mut stream: UnixStream| {
+            // Between two bytes it waits whether the client leaves, which a client that bounds each wait never would.
+            stream.set_read_timeout(Some(pause)).unwrap();
+            for byte in frame {
+                let has_left = match stream.write_all(&[byte]) {
+                    Ok(()) => matches!(stream.read(&mut [0]), Ok(0)),
+                    Err(_) => true,
+                };
+                if has_left {
+                    return;
+                }
+            }
         }
-    });
-    // 60,000 bytes one by one may still be faster than the deadline: then they are no quote.
-    match answer.unwrap_err() {
-        ProviderError::Deadline { hop: Hop::Receive, allowed } => assert_eq!(allowed, IMPATIENT),
-        ProviderError::Qgs(NoQuote::Malformed(_)) => {}
-        other => panic!("{other}"),
-    }
+    };
+    let answer = ask(IMPATIENT, dribble(IMPATIENT / 2));
+    assert_eq!(answer, Err(ProviderError::Deadline { hop: Hop::Receive, allowed: IMPATIENT }));
+    // With time enough, the same service is heard out.
+    let answer = ask(PATIENT, dribble(Duration::from_millis(1)));
+    assert_eq!(answer, Err(ProviderError::Qgs(NoQuote::Refused(refusal))));
 }
 
 #[test]
@@ -168,6 +200,38 @@ fn a_service_that_nobody_serves_is_given_up_while_connecting_or_waiting() {
     let answer = quote_from_report(&Endpoint::Unix(path), &report_and_quote(1).0, IMPATIENT);
     // The system accepts for it, and nobody ever reads.
     assert_eq!(answer, Err(ProviderError::Deadline { hop: Hop::Receive, allowed: IMPATIENT }));
+}
+
+#[test]
+fn two_who_ask_at_once_each_get_their_own_answer() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("qgs.socket");
+    let listener = UnixListener::bind(&path).unwrap();
+    let asked = [1, 2].map(report_and_quote);
+    thread::scope(|scope| {
+        for (report, quote) in &asked {
+            let endpoint = Endpoint::Unix(path.clone());
+            scope.spawn(move || {
+                let obtained = quote_from_report(&endpoint, report, PATIENT).unwrap();
+                assert_eq!(obtained.bytes, *quote);
+            });
+        }
+        // Both are there before either is answered, and the last comes first.
+        let length = Request::Quote { report: &asked[0].0, id_list: &[] }.write().len();
+        let requests = [(); 2].map(|()| {
+            let mut stream = listener.accept().unwrap().0;
+            let mut request = vec![0; length];
+            stream.read_exact(&mut request).unwrap();
+            (stream, request)
+        });
+        for (mut stream, request) in requests.into_iter().rev() {
+            let of_it = |(report, _): &&(Vec<u8>, Vec<u8>)| {
+                request == Request::Quote { report, id_list: &[] }.write()
+            };
+            let (_, quote) = asked.iter().find(of_it).unwrap();
+            stream.write_all(&framed(quote)).unwrap();
+        }
+    });
 }
 
 #[test]
@@ -273,6 +337,14 @@ fn what_is_no_quote_is_refused() {
     let quote = report_and_quote(1).1;
     let answer = answered(framed(&quote[..quote.len() - 1]));
     assert!(matches!(answer, Err(ProviderError::NotAQuote(_))), "{answer:?}");
+}
+
+#[test]
+fn a_token_of_another_kind_of_attestation_is_named() {
+    let mut token = vec![0xd2, 0x84, 0x43, 0xa1, 0x01, 0x26, 0xa0, 0x59, 0x20, 0x00];
+    token.resize(9000, 0);
+    let named = Err(ProviderError::CborWebToken { length: 9000 });
+    assert_eq!(answered(framed(&token)), named);
 }
 
 #[test]

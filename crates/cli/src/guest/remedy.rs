@@ -8,7 +8,7 @@ const QGS_LOG: &str = "on the host, `journalctl -u qgsd` says why";
 /// The remedy for a way that brought no quote.
 pub(super) fn of_provider(provider: &Provider, fault: &ProviderError) -> String {
     match fault {
-        ProviderError::Unavailable(_) => unavailable(provider).into(),
+        ProviderError::Unavailable(_) | ProviderError::NoProvider => unavailable(provider).into(),
         ProviderError::Permission(_) => permission(provider).into(),
         ProviderError::Report(fault) => of_report(fault),
         ProviderError::Busy { .. } => format!(
@@ -33,6 +33,9 @@ pub(super) fn of_provider(provider: &Provider, fault: &ProviderError) -> String 
         ),
         ProviderError::Qgs(_) | ProviderError::NotAQuote(_) => {
             "what answers is no QGS of this protocol: check the address, and update the QGS (DCAP 1.21 or later)".into()
+        }
+        ProviderError::CborWebToken { .. } => {
+            "this platform attests with DICE, not with quotes: use the verifier that its operator names".into()
         }
         ProviderError::ClosedEarly { .. } => format!("the QGS gave up: {QGS_LOG}"),
         ProviderError::OtherReportData => {

@@ -1,12 +1,14 @@
 //! The guest device, the registers and the event log.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 
 use rustix::io::Errno;
 use sha2::{Digest as _, Sha384};
-use tdattest_attester::{event_log, extend_rtmr, ioctl, read_rtmrs, report};
+use tdattest_attester::{
+    GuestDevice, Paths, ReportError, event_log, extend_rtmr, ioctl, read_rtmrs, report,
+};
 use tdattest_simulator::wire::event_log::EventLog;
 use tdattest_wire::bytes::{Measurement, ReportData};
 use tdattest_wire::td_report::TdReport;
@@ -27,13 +29,16 @@ fn the_device_is_roots_and_knows_no_other_ioctl() {
     let Some(td) = td() else { return };
     let path = td.paths.devices.join("tdx_guest");
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-    let device = OpenOptions::new().read(true).write(true).open(&path).unwrap();
+    let device = GuestDevice::open(&td.paths).unwrap();
     let extended = ioctl::extend_rtmr(&device, 2, &Measurement([1; 48]));
     assert_eq!(error_of(extended), Some(Errno::NOTTY.raw_os_error()));
-    // Nor is it on another file.
-    let other = File::open(td.paths.measurements.join("mrowner")).unwrap();
-    let found = ioctl::get_report(&other, &ReportData::default());
-    assert_eq!(error_of(found), Some(Errno::NOTTY.raw_os_error()));
+    // Nor is any on another file.
+    let elsewhere = tempfile::tempdir().unwrap();
+    let other = elsewhere.path().join("tdx_guest");
+    std::os::unix::fs::symlink(td.paths.measurements.join("mrowner"), &other).unwrap();
+    let paths = Paths { devices: elsewhere.path().into(), ..td.paths.clone() };
+    let found = report(&paths, &ReportData::default());
+    assert_eq!(found, Err(ReportError::NotTheDriver(other)));
 }
 
 #[test]

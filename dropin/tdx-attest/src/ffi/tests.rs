@@ -4,7 +4,7 @@ use tdattest_attester::wire::bytes::{Measurement, ReportData as WireReportData};
 use tdattest_attester::{ProviderError, ReportError, RtmrError};
 
 use super::*;
-use crate::machine::Way;
+use crate::machine::{Taken, Way};
 
 const DATA: ReportData = [1; 64];
 
@@ -30,9 +30,9 @@ impl Machine for WorkingTd {
         None
     }
 
-    fn quote(&self, _: Way, report_data: &WireReportData) -> Result<Vec<u8>, ProviderError> {
+    fn quote(&self, _: Way, taken: &Taken) -> Result<Vec<u8>, ProviderError> {
         // Longer than what Intel's library has room for.
-        Ok(report_data.0.iter().copied().cycle().take(100_000).collect())
+        Ok(taken.report_data.0.iter().copied().cycle().take(100_000).collect())
     }
 
     fn extend_rtmr(&self, index: u8, digest: &Measurement) -> Result<(), RtmrError> {

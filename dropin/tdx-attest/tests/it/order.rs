@@ -78,9 +78,11 @@ fn without_a_port_configfs_comes_first() {
 
 #[test]
 fn only_where_there_is_no_configfs_the_ioctl_is_tried() {
-    let td = ScriptedTd { configfs: Err(absent()), ..ScriptedTd::new() };
-    assert_eq!(calls::quote(&td, DATA).unwrap(), b"by ioctl");
-    assert_eq!(td.asked(), "device, report, port, configfs, ioctl");
+    for missing in [absent(), ProviderError::NoProvider] {
+        let td = ScriptedTd { configfs: Err(missing), ..ScriptedTd::new() };
+        assert_eq!(calls::quote(&td, DATA).unwrap(), b"by ioctl");
+        assert_eq!(td.asked(), "device, report, port, configfs, ioctl");
+    }
 
     let td = ScriptedTd { configfs: Err(ProviderError::Empty), ..ScriptedTd::new() };
     assert_eq!(refused(&td, DATA), Status::QuoteFailure);

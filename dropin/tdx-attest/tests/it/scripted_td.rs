@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use tdattest_attester::wire::bytes::{Measurement, ReportData};
 use tdattest_attester::{ProviderError, ReportError, RtmrError};
-use tdx_attest::machine::{Machine, Way};
+use tdx_attest::machine::{Machine, Taken, Way};
 
 /// What the TD answers. Without a device it is no TD.
 pub(crate) struct ScriptedTd {
@@ -59,7 +59,10 @@ impl Machine for ScriptedTd {
         self.port
     }
 
-    fn quote(&self, way: Way, _: &ReportData) -> Result<Vec<u8>, ProviderError> {
+    fn quote(&self, way: Way, taken: &Taken) -> Result<Vec<u8>, ProviderError> {
+        // What was taken is what is handed on.
+        assert_eq!(Ok(taken.report), self.report);
+        assert_eq!(taken.report_data, ReportData([1; 64]));
         match way {
             Way::Vsock(port) => {
                 self.note(format!("vsock {port}"));

@@ -40,6 +40,11 @@ fn report_errors() -> Vec<(ReportError, Status, Status)> {
         (ReportError::NoDevice(path()), DeviceFailure, DeviceFailure),
         (ReportError::OldDevice { path: path(), driver: "old" }, DeviceFailure, DeviceFailure),
         (ReportError::Permission(path()), DeviceFailure, ExtendFailure),
+        (
+            ReportError::Deadline { path: path(), allowed: Duration::from_secs(60) },
+            ReportFailure,
+            ExtendFailure,
+        ),
         (ReportError::NotTheDriver(path()), ReportFailure, ExtendFailure),
         (ReportError::Io { path: path(), fault: "EIO".into() }, ReportFailure, ExtendFailure),
         (ReportError::Implausible("zeros".into()), ReportFailure, ExtendFailure),
@@ -65,6 +70,7 @@ fn a_missing_quote_has_a_status_by_its_way() {
     // Fault, and its status over vsock, through configfs-tsm and by GET_QUOTE.
     let table = [
         (ProviderError::Unavailable("no".into()), [VsockFailure, NotSupported, QuoteFailure]),
+        (ProviderError::NoProvider, [VsockFailure, NotSupported, QuoteFailure]),
         (ProviderError::Permission("/x".into()), [VsockFailure, QuoteFailure, QuoteFailure]),
         (io(Hop::Connect), [VsockFailure, QuoteFailure, QuoteFailure]),
         (io(Hop::Send), [VsockFailure, QuoteFailure, QuoteFailure]),
@@ -80,6 +86,7 @@ fn a_missing_quote_has_a_status_by_its_way() {
         (in_qgs, [Unexpected, QuoteFailure, Unexpected]),
         (ProviderError::NoService, [Unexpected, QuoteFailure, NotSupported]),
         (ProviderError::GetQuote(1 << 63), [Unexpected, QuoteFailure, Unexpected]),
+        (ProviderError::CborWebToken { length: 9000 }, [Unexpected, QuoteFailure, Unexpected]),
         (ProviderError::NotAQuote(malformed()), [Unexpected, QuoteFailure, Unexpected]),
         (ProviderError::OtherReportData, [Unexpected, QuoteFailure, Unexpected]),
     ];
@@ -95,8 +102,9 @@ fn a_missing_quote_has_a_status_by_its_way() {
 
 #[test]
 fn only_a_way_that_is_not_there_gives_way_to_the_next() {
-    let absent = ProviderError::Unavailable("no".into());
-    assert_eq!(Status::of_configfs(&absent), NotSupported);
+    for absent in [ProviderError::Unavailable("no".into()), ProviderError::NoProvider] {
+        assert_eq!(Status::of_configfs(&absent), NotSupported);
+    }
     assert_ne!(Status::of_configfs(&ProviderError::NoService), NotSupported);
 }
 

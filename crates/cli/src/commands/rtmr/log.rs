@@ -10,7 +10,9 @@ use serde_json::json;
 use sha2::{Digest as _, Sha384};
 use tdattest_attester::wire::bytes::Measurement;
 use tdattest_attester::wire::event_log::{Event, EventLog};
-use tdattest_attester::{Measured, Paths, RtmrError, event_log, read_rtmrs};
+use tdattest_attester::{
+    Deadline, Measured, Paths, RtmrError, event_log, read_rtmrs, run_time_log,
+};
 
 use super::{LogArgs, event};
 use crate::exit::Exit;
@@ -38,22 +40,26 @@ pub(super) struct Args {
 }
 
 /// A log's name and its bytes.
-type Log = (&'static str, Vec<u8>);
+type Log<'l> = (&'static str, &'l [u8]);
 
 pub(super) fn run(args: &Args) -> Result<Exit> {
     let mut paths = args.log.paths();
     if let Some(ccel) = &args.ccel {
         paths.ccel.clone_from(ccel);
     }
-    let mut logs: Vec<Log> = Vec::new();
-    for (name, path) in [("CCEL", &paths.ccel), ("run time", &paths.event_log)] {
-        match event_log(path) {
-            Ok(bytes) if bytes.is_empty() => {}
-            Ok(bytes) => logs.push((name, bytes)),
-            Err(fault) if fault.kind() == io::ErrorKind::NotFound => {}
-            Err(fault) => return unreadable(path, &fault),
-        }
-    }
+    let firmware = match event_log(&paths.ccel) {
+        Err(fault) if fault.kind() == io::ErrorKind::NotFound => Vec::new(),
+        Err(fault) => return unreadable(&paths.ccel, &fault),
+        Ok(bytes) => bytes,
+    };
+    // Kept until the registers have been read: nobody extends one meanwhile.
+    let run_time = match run_time_log(&paths, &Deadline::after(Deadline::DEFAULT)) {
+        Err(fault) => return unreadable(&paths.event_log, &fault),
+        Ok(log) => log,
+    };
+    let mut logs: Vec<Log<'_>> = vec![("CCEL", &firmware)];
+    logs.extend(run_time.iter().map(|log| ("run time", log.bytes.as_slice())));
+    logs.retain(|(_, bytes)| !bytes.is_empty());
     if logs.is_empty() {
         return Ok(no_log(&paths));
     }
@@ -69,7 +75,7 @@ fn no_log(paths: &Paths) -> Exit {
 }
 
 /// Shows the logs, and how the registers compare with what they lead to.
-fn explain(args: &Args, logs: &[Log], registers: Result<Measured, RtmrError>) -> Result<Exit> {
+fn explain(args: &Args, logs: &[Log<'_>], registers: Result<Measured, RtmrError>) -> Result<Exit> {
     let mut events = Vec::new();
     for (name, bytes) in logs {
         let log = EventLog::parse(bytes)
@@ -96,7 +102,7 @@ fn unreadable(path: &Path, fault: &io::Error) -> Result<Exit> {
     let problem = format!("cannot read {}: {}", shown(path), reason(fault));
     match fault.kind() {
         io::ErrorKind::PermissionDenied => {
-            Ok(guest::unavailable(&problem, "run it as root: the firmware's log is for root alone"))
+            Ok(guest::unavailable(&problem, "run it as root: the logs are for root alone"))
         }
         _ => Err(anyhow!(problem)),
     }
