@@ -149,7 +149,7 @@ fn each_fault_of_a_td_is_told_with_its_hop_and_its_remedy() {
         ("busy", "configfs-tsm: busy", "ask again in half a minute"),
         ("io", "configfs-tsm: /sys/kernel/config/tsm/report/", "check its QGS"),
         ("timed-out", "configfs-tsm: no answer within", "--timeout"),
-        ("interrupted", "configfs-tsm: /sys/kernel/config/tsm/report/", "check its QGS"),
+        ("interrupted", "configfs-tsm: no answer within", "--timeout"),
         ("too-large", "configfs-tsm: /sys/kernel/config/tsm/report/", "check its QGS"),
         ("empty", "configfs-tsm: the quote is empty", "quote-generation-socket"),
         ("competing-writer", "configfs-tsm: generation is 2", "ask again"),
