@@ -7,12 +7,14 @@
 mod bytes_at;
 pub(crate) mod copy;
 mod error;
+mod ext4;
 mod gate;
 mod guest_path;
 mod host_file;
 mod partitions;
 mod qcow2;
 mod recognise;
+mod remark;
 mod volume;
 mod work;
 
@@ -24,6 +26,7 @@ pub(crate) use gate::Gate;
 use host_file::HostFile;
 use qcow2::Qcow2;
 use recognise::Container;
+pub(crate) use remark::Remark;
 pub(crate) use work::Work;
 
 /// How the bytes of an image file stand for those of a disk.

@@ -297,7 +297,21 @@ fn a_file_that_may_be_where_nothing_is_read_is_not_called_missing() {
     images.write("root", root);
     images.make_gpt("disk.img", LogicalBlockSize::Lb512, &["boot-fs", "root"]);
     images.assert_refused("disk.img", &[], 3, "partition 2 (`root`) has an XFS file system");
-    assert_eq!(images.copy_out(&["disk.img", "/vmlinuz", "out.dat"]).code, Some(0));
+    let note = "note: not everything was searched: partition 2 (`root`) has an XFS file system, which is not read here\n";
+    let run = images.copy_out(&["disk.img", "/vmlinuz", "out.dat"]);
+    assert_eq!((run.code, run.stderr.as_str()), (Some(0), note));
+    let chosen = ["disk.img", "/vmlinuz", "out.dat", "--partition", "1"];
+    let run = images.copy_out(&chosen);
+    assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""));
+    // Of two that are not read, one is the error and the other a note.
+    images.write("home", vec![0; 1 << 20]);
+    images.overwrite("home", 0, b"LUKS\xba\xbe");
+    images.make_gpt("disk.img", LogicalBlockSize::Lb512, &["home", "boot-fs", "root"]);
+    let run = images.copy_out(&["disk.img", "/home/tdx/quote.dat", "out.dat"]);
+    assert_eq!(run.code, Some(3));
+    let lines: Vec<&str> = run.stderr.lines().collect();
+    assert!(lines[0].starts_with("note: not everything was searched: partition 3"), "{lines:?}");
+    assert!(lines[1].starts_with("error: partition 1 (`home`) has a LUKS"), "{lines:?}");
 }
 
 #[test]

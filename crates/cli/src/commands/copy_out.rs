@@ -7,10 +7,10 @@ use anyhow::Result;
 
 use crate::destination::{self, Access, Form};
 use crate::disk_image::copy::{self, GuestFile, Wanted};
-use crate::disk_image::{DiskImage, Format, Gate, ImageError, Work};
+use crate::disk_image::{DiskImage, Format, Gate, ImageError, Remark, Work};
 use crate::exit::Exit;
 use crate::input::shown;
-use crate::output::{self, Hinted};
+use crate::output::{self, Hinted, NOTE};
 use crate::shell::quoted;
 
 /// Copy a file out of the disk image of a TD that is off
@@ -73,7 +73,12 @@ Exit codes:
 const MOST: u64 = 1 << 30;
 
 pub(crate) fn run(args: &Args) -> Result<Exit> {
-    let file = match args.read() {
+    let mut remarks = Vec::new();
+    let file = args.read(&mut remarks);
+    for remark in remarks {
+        output::note(&format!("{NOTE}note:{NOTE:#} {}", output::printable(&remark.to_string())));
+    }
+    let file = match file {
         Ok(file) => file,
         Err(error) => {
             let exit = if error.is_unsupported() { Exit::Undecided } else { Exit::Misuse };
@@ -87,12 +92,12 @@ pub(crate) fn run(args: &Args) -> Result<Exit> {
 }
 
 impl Args {
-    fn read(&self) -> Result<GuestFile, ImageError> {
+    fn read(&self, remarks: &mut Vec<Remark>) -> Result<GuestFile, ImageError> {
         let work = Rc::new(Work::for_file_of(self.max_size));
         let mut gate = Gate::new(&self.backing_folder)?;
         let disk = DiskImage::open(&self.image, self.format, &mut gate, &work)?;
         let wanted = Wanted { path: &self.path, partition: self.partition, most: self.max_size };
-        copy::read(&Rc::new(disk), &wanted)
+        copy::read(&Rc::new(disk), &wanted, remarks)
     }
 
     fn write(&self, file: &GuestFile) -> Result<()> {

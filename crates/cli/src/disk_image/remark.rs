@@ -1,0 +1,17 @@
+//! What the user should know of a search, whether or not the file was found.
+
+use thiserror::Error;
+
+use super::ImageError;
+use super::partitions::Place;
+
+/// No error, but worth a line.
+#[derive(Debug, Error)]
+pub(crate) enum Remark {
+    #[error("not everything was searched: {0}")]
+    NotSearched(ImageError),
+    #[error(
+        "the guest has not unmounted {0}: its journal was taken into account, and what was not written by then is missing"
+    )]
+    NotUnmounted(Place),
+}
