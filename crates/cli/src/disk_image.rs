@@ -15,6 +15,7 @@ mod partitions;
 mod qcow2;
 mod recognise;
 mod remark;
+mod root;
 mod volume;
 mod work;
 

@@ -146,6 +146,63 @@ fn a_file_on_two_partitions_is_not_guessed_at() {
 }
 
 #[test]
+fn of_two_partitions_with_the_file_the_guests_root_is_taken_if_its_table_settles_it() {
+    if !can_be_made() {
+        return;
+    }
+    let images = Images::new();
+    let (uuid, other) =
+        ("0d0c0b0a-1111-4222-8333-444455556666", "0d0c0b0a-1111-4222-8333-444455556667");
+    images.write("data/home/tdx/quote.dat", "another");
+    images.make_ext4("data-fs", "data", &["-U", other, "-L", "data"]);
+    let make = |table: &str, options: &[&str]| {
+        images.write("tree/etc/fstab", table);
+        images.make_ext4("root", "tree", options);
+        images.make_gpt("disk.img", LogicalBlockSize::Lb512, &["data-fs", "root"]);
+    };
+    let own = ["-U", uuid, "-L", "the root"];
+    for table in [
+        format!("# root\nUUID={uuid} / ext4 defaults 0 1\n"),
+        format!("/dev/disk/by-uuid/{uuid} / ext4\n"),
+        format!("UUID={other} /srv ext4\nLABEL=the\\040root / ext4\n"),
+        "PARTLABEL=root / ext4\ntmpfs /tmp tmpfs\nswap none swap\n".to_owned(),
+    ] {
+        make(&table, &own);
+        let run = images.copy_out(&["disk.img", "/home/tdx/quote.dat", "out.dat"]);
+        let note = "note: `/home/tdx/quote.dat` is also on partition 1 (`data-fs`); partition 2 (`root`) is what the guest mounts at `/`, as its /etc/fstab says\n";
+        assert_eq!((run.code, run.stderr.as_str()), (Some(0), note), "{table}");
+        assert_eq!(images.read("out.dat"), QUOTE, "{table}");
+        let run = images.copy_out(&["disk.img", "/home/tdx/quote.dat", "-", "--partition", "1"]);
+        assert_eq!(run.stdout, b"another");
+    }
+    let both = "is on partition 1 (`data-fs`), partition 2 (`root`)";
+    for table in [
+        // The guest finds another one there.
+        format!("UUID={uuid} / ext4\nUUID={other} /home ext4\n"),
+        format!("UUID={uuid} / ext4\ntmpfs /home/tdx tmpfs\n"),
+        // It does not say which.
+        "/dev/vda2 / ext4\n".to_owned(),
+        format!("UUID={other} / ext4\n"),
+        "LABEL=data / ext4\n".to_owned(),
+        String::new(),
+    ] {
+        make(&table, &own);
+        images.assert_refused("disk.img", &[], 2, both);
+    }
+    // Two that both say so: an update kept the old one.
+    make(&format!("UUID={uuid} / ext4\n"), &own);
+    images.write("data/etc/fstab", format!("UUID={other} / ext4\n"));
+    images.make_ext4("data-fs", "data", &["-U", other]);
+    images.make_gpt("disk.img", LogicalBlockSize::Lb512, &["data-fs", "root"]);
+    images.assert_refused("disk.img", &[], 2, both);
+    // A clone with the same name.
+    fs::remove_dir_all(images.path("data/etc")).unwrap();
+    images.make_ext4("data-fs", "data", &["-U", uuid]);
+    images.make_gpt("disk.img", LogicalBlockSize::Lb512, &["data-fs", "root"]);
+    images.assert_refused("disk.img", &[], 2, both);
+}
+
+#[test]
 fn the_second_partition_table_stands_in_for_a_damaged_first_one() {
     if !can_be_made() {
         return;

@@ -17,7 +17,8 @@ use crate::shell::quoted;
 ///
 /// Needs no root, no mounting and no libguestfs. Reads raw and qcow2 images (version 2 and 3, zlib-compressed, with
 /// backing files), with a GPT or one file system on the whole disk: ext4, ext3 or ext2. Symbolic links are followed as
-/// the guest would. Nothing is written to the image. While the TD runs, its latest files may not be in the image yet.
+/// the guest would, and its journal is taken into account if it was stopped before it could unmount. Nothing is written
+/// to the image. While the TD runs, its latest files may not be in the image yet.
 #[derive(clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -31,7 +32,8 @@ pub(crate) struct Args {
     /// output
     dest: PathBuf,
 
-    /// Look on this partition only
+    /// Look on this partition only [default: all; of several with the file, the guest's root, if its /etc/fstab says
+    /// which that is]
     #[arg(long, value_name = "N")]
     partition: Option<u32>,
 
@@ -134,7 +136,9 @@ impl Args {
             ImageError::NotAbsolute { .. } | ImageError::NotFound { .. } => {
                 "give the path as its partition has it: what the guest mounts at /home has no /home before it there; in a TD that runs, `sync` writes it out".into()
             }
-            ImageError::Ambiguous { .. } => "choose one with --partition N".into(),
+            ImageError::Ambiguous { .. } => {
+                "choose one with --partition N; the guest's /etc/fstab does not settle it".into()
+            }
             ImageError::NoPartition { .. } => "leave out --partition to search all".into(),
             ImageError::TooLarge { .. } => format!("give a larger --max-size, up to {MOST}"),
             ImageError::Folder { .. } => "copy its files one by one".into(),

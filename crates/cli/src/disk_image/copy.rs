@@ -5,6 +5,7 @@ use std::rc::Rc;
 use super::partitions::{self, Partition, Place};
 use super::recognise::{self, CONTENT_BYTES, Content};
 use super::remark::Remark;
+use super::root::Root;
 use super::volume::{Found, Volume};
 use super::{DiskImage, ImageError};
 
@@ -23,11 +24,12 @@ pub(crate) struct GuestFile {
     pub(crate) real_path: String,
 }
 
-/// Reads the file from the one partition that has it.
+/// Reads the file from the one partition that has it; where several do, from the guest's root, if it is plain which
+/// that is.
 ///
 /// # Errors
-/// When none has it, more than one has it, or it cannot be read. What could have had it but is not read here comes
-/// before "not found".
+/// When none has it, it is not plain which one is meant, or it cannot be read. What could have had it but is not read
+/// here comes before "not found".
 pub(crate) fn read(
     disk: &Rc<DiskImage>,
     wanted: &Wanted<'_>,
@@ -43,7 +45,7 @@ pub(crate) fn read(
         return Err(search.failure(there, wanted.path, remarks));
     }
     remarks.extend(search.not_searched());
-    let Hit { volume, file } = search.choose(wanted.path)?;
+    let Hit { volume, file } = search.choose(wanted.path, remarks)?;
     remarks.extend(not_unmounted(&volume));
     let bytes = volume.read(&file)?;
     Ok(GuestFile { bytes, place: volume.place().clone(), real_path: file.real_path })
@@ -130,16 +132,34 @@ impl Search {
         self.troubles.drain(..).filter(ImageError::is_about_place).map(Remark::NotSearched)
     }
 
-    /// The only one.
-    fn choose(mut self, path: &str) -> Result<Hit, ImageError> {
-        match (self.found.pop(), self.found.is_empty()) {
-            (Some(only), true) => Ok(only),
-            (last, _) => {
-                let found = self.found.into_iter().chain(last);
-                let found = found.map(|hit| hit.volume.place().clone()).collect();
-                Err(ImageError::Ambiguous { path: path.into(), found })
-            }
+    /// The one that is meant, of one or more.
+    fn choose(mut self, path: &str, remarks: &mut Vec<Remark>) -> Result<Hit, ImageError> {
+        let index = match self.found.len() {
+            1 => Some(0),
+            _ => self.on_root(path),
+        };
+        let mut found: Vec<Place> =
+            self.found.iter().map(|hit| hit.volume.place().clone()).collect();
+        let path = path.to_owned();
+        let Some(index) = index else { return Err(ImageError::Ambiguous { path, found }) };
+        let chosen = found.remove(index);
+        if !found.is_empty() {
+            remarks.push(Remark::OnRoot { path, chosen, others: found });
         }
+        Ok(self.found.swap_remove(index))
+    }
+
+    /// The one that the guest itself would find under this path, if it is plain which that is.
+    fn on_root(&self, path: &str) -> Option<usize> {
+        let found = self.found.iter().map(|hit| &hit.volume);
+        let volumes: Vec<&Volume> = found.chain(&self.without).collect();
+        let root = Root::among(&volumes)?;
+        let is_meant = |hit: &Hit| {
+            hit.volume.place() == root.place()
+                && root.keeps(path)
+                && root.keeps(&hit.file.real_path)
+        };
+        self.found.iter().position(is_meant)
     }
 }
 

@@ -141,7 +141,7 @@ fn shown(path: &Path) -> String {
     crate::input::shown(path)
 }
 
-fn list(places: &[Place]) -> String {
+pub(super) fn list(places: &[Place]) -> String {
     let names: Vec<String> = places.iter().map(ToString::to_string).collect();
     names.join(", ")
 }

@@ -63,6 +63,10 @@ impl FileSystem {
         Ok(it)
     }
 
+    pub(super) fn partition(&self) -> &Partition {
+        &self.partition
+    }
+
     pub(super) fn place(&self) -> &Place {
         &self.partition.place
     }
@@ -70,6 +74,14 @@ impl FileSystem {
     /// Whether the guest was stopped before it could unmount.
     pub(super) fn is_unclean(&self) -> bool {
         self.superblock.unreplayed_journal.is_some()
+    }
+
+    pub(super) fn uuid(&self) -> &str {
+        &self.superblock.uuid
+    }
+
+    pub(super) fn label(&self) -> &str {
+        &self.superblock.label
     }
 
     pub(super) fn root(&self) -> Result<Inode, ImageError> {

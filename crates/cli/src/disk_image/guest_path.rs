@@ -83,7 +83,7 @@ fn target(
 }
 
 /// The names of a path, the last one first.
-fn parts(path: &str) -> Vec<String> {
+pub(super) fn parts(path: &str) -> Vec<String> {
     let names = path.rsplit('/').filter(|name| !name.is_empty() && *name != ".");
     names.map(str::to_owned).collect()
 }

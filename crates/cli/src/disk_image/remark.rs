@@ -3,6 +3,7 @@
 use thiserror::Error;
 
 use super::ImageError;
+use super::error::list;
 use super::partitions::Place;
 
 /// No error, but worth a line.
@@ -14,4 +15,6 @@ pub(crate) enum Remark {
         "the guest has not unmounted {0}: its journal was taken into account, and what was not written by then is missing"
     )]
     NotUnmounted(Place),
+    #[error("`{path}` is also on {}; {chosen} is what the guest mounts at `/`, as its /etc/fstab says", list(.others))]
+    OnRoot { path: String, chosen: Place, others: Vec<Place> },
 }

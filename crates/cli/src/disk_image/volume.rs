@@ -21,13 +21,25 @@ impl Volume {
         FileSystem::open(disk, partition).map(Self)
     }
 
+    pub(super) fn partition(&self) -> &Partition {
+        self.0.partition()
+    }
+
     pub(super) fn place(&self) -> &Place {
-        self.0.place()
+        &self.partition().place
     }
 
     /// Whether the guest was stopped before it could unmount.
     pub(super) fn is_unclean(&self) -> bool {
         self.0.is_unclean()
+    }
+
+    pub(super) fn uuid(&self) -> &str {
+        self.0.uuid()
+    }
+
+    pub(super) fn label(&self) -> &str {
+        self.0.label()
     }
 
     /// Where a path leads to once its links are followed, if that is a file of at most so many bytes.

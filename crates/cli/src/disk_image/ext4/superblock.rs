@@ -44,6 +44,8 @@ pub(super) struct Superblock {
     pub(super) checksum_seed: Option<u32>,
     /// The inode of a journal that must be replayed.
     pub(super) unreplayed_journal: Option<u32>,
+    pub(super) uuid: String,
+    pub(super) label: String,
 }
 
 impl Superblock {
@@ -90,6 +92,8 @@ impl Superblock {
             has_large_directories: features & 0x4000 != 0,
             checksum_seed: (field(0x64)? & 0x400 != 0).then_some(seed),
             unreplayed_journal: if must_replay { Some(field(0xe0)?) } else { None },
+            uuid: hyphened(uuid),
+            label: label(bytes.get(0x78..0x88)?),
         };
         let fits = |size: u16| size.is_power_of_two() && u64::from(size) <= it.block_size;
         let is_sound = fits(it.inode_bytes)
@@ -133,4 +137,20 @@ fn blocks(bytes: &[u8]) -> Option<u64> {
     let is_wide = le32(bytes, 0x60)? & WIDE != 0;
     let high = if is_wide { le32(bytes, 0x150)? } else { 0 };
     Some(u64::from(high) << 32 | u64::from(le32(bytes, 0x4)?))
+}
+
+fn hyphened(uuid: &[u8]) -> String {
+    let mut text = String::new();
+    for (at, byte) in uuid.iter().enumerate() {
+        if matches!(at, 4 | 6 | 8 | 10) {
+            text.push('-');
+        }
+        text.push_str(&format!("{byte:02x}"));
+    }
+    text
+}
+
+fn label(bytes: &[u8]) -> String {
+    let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
+    String::from_utf8_lossy(bytes.get(..end).unwrap_or_default()).into_owned()
 }
