@@ -441,3 +441,47 @@ fn the_image_is_not_written_to() {
     images.assert_copies("disk.img", &[]);
     assert!(images.read("disk.img") == before);
 }
+
+#[test]
+fn the_image_and_what_it_stands_on_are_not_overwritten_under_any_name() {
+    if !can_be_made() {
+        return;
+    }
+    let images = Images::with_disk();
+    fs::create_dir(images.path("folder")).unwrap();
+    images.qemu_img(&["create", "-f", "qcow2", "-b", "disk.img", "-F", "raw", "top"]);
+    let data = "data_file=data,data_file_raw=on";
+    images.qemu_img(&["convert", "-O", "qcow2", "-o", data, "disk.img", "with-data"]);
+    fs::hard_link(images.path("disk.img"), images.path("hard")).unwrap();
+    images.link("disk.img", "soft");
+    images.link("../soft", "folder/quote.dat");
+    images.link("disk.img", "image");
+    let backing = ["--backing-folder", "."];
+    for (image, dest, more) in [
+        ("disk.img", "disk.img", &[][..]),
+        ("disk.img", "./tree/../disk.img", &[]),
+        ("disk.img", "soft", &[]),
+        ("disk.img", "hard", &[]),
+        ("disk.img", "folder", &[]),
+        ("image", "disk.img", &[]),
+        ("top", "top", &backing),
+        ("top", "disk.img", &backing),
+        ("top", "hard", &backing),
+        ("with-data", "data", &backing),
+    ] {
+        let before = (images.names(), images.read("disk.img"), images.read("data"));
+        let arguments = [&[image, "/home/tdx/quote.dat", dest], more].concat();
+        let run = images.copy_out(&arguments);
+        assert_eq!(run.code, Some(2), "{arguments:?}: {}", run.stderr);
+        let words = "is the image itself, or a file that it stands on";
+        assert!(run.stderr.contains(words), "{arguments:?}: {}", run.stderr);
+        let after = (images.names(), images.read("disk.img"), images.read("data"));
+        assert!(before == after, "{arguments:?}");
+        assert_eq!(fs::metadata(images.path("hard")).unwrap().nlink(), 2, "{arguments:?}");
+        assert!(images.path("soft").is_symlink(), "{arguments:?}");
+    }
+    // A copy of the image is another file.
+    fs::copy(images.path("disk.img"), images.path("copy")).unwrap();
+    assert_eq!(images.copy_out(&["disk.img", "/home/tdx/quote.dat", "copy"]).code, Some(0));
+    assert_eq!(images.read("copy"), QUOTE);
+}

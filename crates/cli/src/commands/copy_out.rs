@@ -98,6 +98,10 @@ impl Args {
         let work = Rc::new(Work::for_file_of(self.max_size));
         let mut gate = Gate::new(&self.backing_folder)?;
         let disk = DiskImage::open(&self.image, self.format, &mut gate, &work)?;
+        let file = self.file();
+        if self.dest != Path::new("-") && gate.holds(&file) {
+            return Err(ImageError::Overwritten { file });
+        }
         let wanted = Wanted { path: &self.path, partition: self.partition, most: self.max_size };
         copy::read(&Rc::new(disk), &wanted, remarks)
     }
@@ -113,13 +117,18 @@ impl Args {
             output::note(&format!("{what}, {} bytes", file.bytes.len()));
             return Ok(());
         }
-        let name = Path::new(&self.path).file_name().filter(|_| self.dest.is_dir());
-        let path = name.map_or_else(|| self.dest.clone(), |name| self.dest.join(name));
+        let path = self.file();
         if destination::write(&path, &file.bytes, Access::Private)? {
             let line = format!("wrote {}: {what}, {} bytes\n", shown(&path), file.bytes.len());
             output::data(line.as_bytes())?;
         }
         Ok(())
+    }
+
+    /// The file that is written; for `-`, one of that name.
+    fn file(&self) -> PathBuf {
+        let name = Path::new(&self.path).file_name().filter(|_| self.dest.is_dir());
+        name.map_or_else(|| self.dest.clone(), |name| self.dest.join(name))
     }
 
     /// What to do about it.
@@ -133,6 +142,7 @@ impl Args {
             ImageError::Refused { .. } => format!(
                 "if you trust the image, make one without backing files: qemu-img convert -O qcow2 {image} whole.qcow2"
             ),
+            ImageError::Overwritten { .. } => "nothing was written; choose another place".into(),
             ImageError::NotAbsolute { .. } | ImageError::NotFound { .. } => {
                 "give the path as its partition has it: what the guest mounts at /home has no /home before it there; in a TD that runs, `sync` writes it out".into()
             }

@@ -30,6 +30,9 @@ pub(crate) enum ImageError {
     #[error("the image stands on `{name}`, and {why}")]
     Refused { name: String, why: Refusal },
 
+    #[error("{} is the image itself, or a file that it stands on", shown(.file))]
+    Overwritten { file: PathBuf },
+
     #[error("the partition table is damaged: {fault}")]
     PartitionTable { fault: &'static str },
     #[error("there is no partition {number}; there are: {}", list(.there))]
