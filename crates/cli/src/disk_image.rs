@@ -73,6 +73,14 @@ impl DiskImage {
         }
     }
 
+    /// The format of an image, as its first bytes have it.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or is in another format.
+    pub(crate) fn probe(path: &Path, work: &Rc<Work>) -> Result<Format, ImageError> {
+        probe(&HostFile::open(path, Rc::clone(work))?)
+    }
+
     /// The size of the disk in bytes, which costs nothing to claim.
     pub(crate) fn length(&self) -> u64 {
         match self {

@@ -308,7 +308,7 @@ fn what_is_not_read_here_is_named_with_the_command_to_use_instead() {
     assert_eq!(
         run.stderr.lines().nth(1),
         Some(
-            "hint: use libguestfs: virt-copy-out -a made '/home/tdx/my quote' .; or, while the TD runs: scp USER@TD:'/home/tdx/my quote' ."
+            "hint: use libguestfs: virt-copy-out --format=qcow2 -a made '/home/tdx/my quote' .; or, while the TD runs: scp USER@TD:'/home/tdx/my quote' ."
         )
     );
 }
@@ -484,4 +484,50 @@ fn the_image_and_what_it_stands_on_are_not_overwritten_under_any_name() {
     fs::copy(images.path("disk.img"), images.path("copy")).unwrap();
     assert_eq!(images.copy_out(&["disk.img", "/home/tdx/quote.dat", "copy"]).code, Some(0));
     assert_eq!(images.read("copy"), QUOTE);
+}
+
+#[test]
+fn no_hint_has_other_programs_open_names_that_were_not_allowed_unless_the_image_is_trusted() {
+    if !can_be_made() {
+        return;
+    }
+    let images = Images::with_disk();
+    let hint = |image: &str, more: &[&str]| {
+        let run = images.copy_out(&[&[image, "/q", "out.dat"], more].concat());
+        assert!(matches!(run.code, Some(2 | 3)), "{image}: {}", run.stderr);
+        run.stderr.lines().last().unwrap().to_owned()
+    };
+    let all = ["--backing-folder", "."];
+    let zstd = "compat=1.1,compression_type=zstd";
+    let create = |more: &[&str]| images.qemu_img(&[&["create", "-u", "-f"], more].concat());
+    create(&["qcow2", "-o", zstd, "-b", "/etc/shadow", "-F", "raw", "zstd", "8M"]);
+    create(&["qcow2", "-o", "extended_l2=on,data_file=data", "data-file", "8M"]);
+    create(&["qcow2", "-F", "vmdk", "-b", "other", "foreign", "8M"]);
+    create(&["qcow2", "-F", "raw", "-b", "disk.img", "allowed", "8M"]);
+    create(&["qed", "-F", "raw", "-b", "/etc/shadow", "qed", "8M"]);
+    images.write("descriptor", "# Disk DescriptorFile\nRW 1 FLAT \"/etc/shadow\" 0\n");
+    for (image, more) in [
+        ("zstd", &all[..]),
+        ("data-file", &all),
+        ("foreign", &all),
+        ("foreign", &[]),
+        ("allowed", &[]),
+        ("qed", &all),
+        ("descriptor", &all),
+    ] {
+        let hint = hint(image, more);
+        assert!(hint.contains("if you trust the image, make one"), "{image} {more:?}: {hint}");
+        assert!(!hint.contains("virt-copy-out"), "{image} {more:?}: {hint}");
+        assert!(!hint.contains("qemu-img check"), "{image} {more:?}: {hint}");
+    }
+    // An image without other names, or with allowed ones only: other programs are told its format, and find no others.
+    images.write("xfs", [b"XFSB", &[0; 1 << 20][..]].concat());
+    create(&["qcow2", "-F", "raw", "-b", "xfs", "on-xfs", "1M"]);
+    create(&["qcow2", "-o", zstd, "alone", "8M"]);
+    for (image, format) in [("xfs", "raw"), ("on-xfs", "qcow2"), ("alone", "qcow2")] {
+        let hint = hint(image, &all);
+        let words =
+            format!("hint: use libguestfs: virt-copy-out --format={format} -a {image} /q .;");
+        assert!(hint.starts_with(&words), "{hint}");
+    }
 }
