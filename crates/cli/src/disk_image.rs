@@ -4,6 +4,8 @@
 //! Must stay true: an image is hostile. It is only read, no table is taken into memory whole, every read is charged
 //! against a bound, and no file is opened that the image names unless the user allowed its folder.
 
+#[cfg(test)]
+mod any_bytes;
 mod bytes_at;
 pub(crate) mod copy;
 mod error;
