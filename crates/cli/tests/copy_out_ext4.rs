@@ -140,12 +140,12 @@ fn a_file_missing_from_an_unclean_file_system_is_missed_with_a_note() {
 }
 
 /// An image of 1024-byte blocks with a journal to be replayed, and where its journal begins.
-fn unclean() -> (Images, u64) {
+fn unclean(features: &str, open: &str) -> (Images, u64) {
     let images = Images::new();
-    images.make_ext4("whole", "tree", &["-b", "1024", "-O", "^metadata_csum"]);
+    images.make_ext4("whole", "tree", &["-b", "1024", "-O", features]);
     images.write("new", noise(1, 1));
     let block = images.blocks("whole", "/home/tdx/quote.dat")[0];
-    images.leave_journal("whole", "jo", &[&format!("jw -b {block} new")]);
+    images.leave_journal("whole", open, &[&format!("jw -b {block} new")]);
     let journal = images.blocks("whole", "<8>")[0] * 1024;
     (images, journal)
 }
@@ -155,7 +155,7 @@ fn a_journal_that_claims_too_much_is_refused_at_no_cost() {
     if !can_be_made() {
         return;
     }
-    let (images, journal) = unclean();
+    let (images, journal) = unclean("^metadata_csum", "jo");
     // The journal's superblock: its type, the size of its blocks, how many, the first one, where to begin, features.
     for (at, value, words) in [
         (0, 0, "does not begin with a superblock"),
@@ -200,7 +200,7 @@ fn a_journal_with_anything_in_it_is_read_within_bounds() {
     if !can_be_made() {
         return;
     }
-    let (images, journal) = unclean();
+    let (images, journal) = unclean("^metadata_csum", "jo");
     // The journal's superblock, then the first block of the log, with what it lists.
     let places = (0..64).step_by(4).chain((1024..1100).step_by(4));
     for at in places {
@@ -213,6 +213,73 @@ fn a_journal_with_anything_in_it_is_read_within_bounds() {
             assert!(!run.stderr.contains("panicked"), "{what}");
         }
     }
+}
+
+#[test]
+fn a_journal_that_claims_too_much_under_a_right_checksum_is_read_within_bounds() {
+    if !can_be_made() {
+        return;
+    }
+    let (images, journal) = unclean("metadata_csum", "jo -c -v 3");
+    let start = usize::try_from(journal).unwrap();
+    let superblock = images.read("whole")[start..start + 1024].to_vec();
+    let with = |fields: &[(usize, u32)]| {
+        let mut bytes = superblock.clone();
+        for (at, value) in fields {
+            bytes[*at..at + 4].copy_from_slice(&value.to_be_bytes());
+        }
+        bytes[0xfc..0x100].fill(0);
+        // The journal's checksum is not inverted at its end.
+        let sum = !crc::Crc::<u32>::new(&crc::CRC_32_ISCSI).checksum(&bytes);
+        bytes[0xfc..0x100].copy_from_slice(&sum.to_be_bytes());
+        bytes
+    };
+    assert!(with(&[]) == superblock, "the checksum is made as `debugfs` makes it");
+    // How many blocks there are, the first one, and where to begin.
+    for (maximum, first, begin) in [
+        (u32::MAX, 1, 1),
+        (u32::MAX, 1, u32::MAX - 1),
+        (u32::MAX, u32::MAX - 1, u32::MAX - 1),
+        (1 << 20, 1, 1),
+        (1 << 20, 1, (1 << 20) - 1),
+        (1024, 1023, 1023),
+        (1024, 1, 1023),
+        (2, 1, 1),
+        (0, 0, 0),
+        (1, 1, 1),
+    ] {
+        for size in ["0x100000", "0x40000000", "0x3fffffffc00", "0x7fffffffffffffff"] {
+            fs::copy(images.path("whole"), images.path("image")).unwrap();
+            images.debugfs("image", &format!("set_inode_field <8> size {size}"));
+            images.overwrite("image", journal, &with(&[(16, maximum), (20, first), (28, begin)]));
+            let run = images.copy_out_in_bounds(&["image", "/home/tdx/quote.dat", "out.dat"]);
+            let what = format!("{maximum} {first} {begin} {size}: {}", run.stderr);
+            assert!(matches!(run.code, Some(0 | 2)), "{what}");
+            assert!(!run.stderr.contains("panicked"), "{what}");
+            let is_too_large = u64::from(maximum) > (1 << 20) || size.len() > 10;
+            assert!(!is_too_large || run.code == Some(2), "{what}");
+        }
+    }
+}
+
+#[test]
+fn a_journal_that_revokes_without_end_is_given_up() {
+    if !can_be_made() {
+        return;
+    }
+    let images = Images::new();
+    let options = ["-b", "4096", "-J", "size=16", "-O", "^metadata_csum,^64bit"];
+    images.make_ext4_of("40M", "image", "tree", &options);
+    images.write("new", noise(4, 1));
+    let block = images.blocks("image", "/home/tdx/quote.dat")[0];
+    images.leave_journal("image", "jo", &[&format!("jw -b {block} new")]);
+    // The first transaction, again and again: a block full of revoked blocks.
+    let revokes = [0xc03b_3998_u32, 5, 1, 4096].map(u32::to_be_bytes).concat();
+    let revokes = [revokes, vec![1; 4096 - 16]].concat();
+    for block in &images.blocks("image", "<8>")[1..4096] {
+        images.overwrite("image", block * 4096, &revokes);
+    }
+    images.assert_refused("image", &[], 2, "more work than an image of honest make");
 }
 
 #[test]

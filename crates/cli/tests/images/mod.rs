@@ -87,7 +87,11 @@ impl Images {
     }
 
     pub(crate) fn make_ext4(&self, name: &str, tree: &str, more: &[&str]) {
-        let arguments = [&["-q", "-F", "-d", tree], more, &[name, "8M"]].concat();
+        self.make_ext4_of("8M", name, tree, more);
+    }
+
+    pub(crate) fn make_ext4_of(&self, size: &str, name: &str, tree: &str, more: &[&str]) {
+        let arguments = [&["-q", "-F", "-d", tree], more, &[name, size]].concat();
         self.call("mkfs.ext4", &arguments);
     }
 
