@@ -4,15 +4,20 @@
 //! Must stay true: an image is hostile. It is only read, no table is taken into memory whole, every read is charged
 //! against a bound, and no file is opened that the image names unless the user allowed its folder.
 
+#[cfg(test)]
+mod any_bytes;
 mod bytes_at;
 pub(crate) mod copy;
 mod error;
+mod ext4;
 mod gate;
 mod guest_path;
 mod host_file;
 mod partitions;
 mod qcow2;
 mod recognise;
+mod remark;
+mod root;
 mod volume;
 mod work;
 
@@ -24,6 +29,7 @@ pub(crate) use gate::Gate;
 use host_file::HostFile;
 use qcow2::Qcow2;
 use recognise::Container;
+pub(crate) use remark::Remark;
 pub(crate) use work::Work;
 
 /// How the bytes of an image file stand for those of a disk.
@@ -67,6 +73,14 @@ impl DiskImage {
                 Qcow2::open(file, gate, work).map(|image| Self::Qcow2(Box::new(image)))
             }
         }
+    }
+
+    /// The format of an image, as its first bytes have it.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or is in another format.
+    pub(crate) fn probe(path: &Path, work: &Rc<Work>) -> Result<Format, ImageError> {
+        probe(&HostFile::open(path, Rc::clone(work))?)
     }
 
     /// The size of the disk in bytes, which costs nothing to claim.

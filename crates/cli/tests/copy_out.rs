@@ -146,6 +146,63 @@ fn a_file_on_two_partitions_is_not_guessed_at() {
 }
 
 #[test]
+fn of_two_partitions_with_the_file_the_guests_root_is_taken_if_its_table_settles_it() {
+    if !can_be_made() {
+        return;
+    }
+    let images = Images::new();
+    let (uuid, other) =
+        ("0d0c0b0a-1111-4222-8333-444455556666", "0d0c0b0a-1111-4222-8333-444455556667");
+    images.write("data/home/tdx/quote.dat", "another");
+    images.make_ext4("data-fs", "data", &["-U", other, "-L", "data"]);
+    let make = |table: &str, options: &[&str]| {
+        images.write("tree/etc/fstab", table);
+        images.make_ext4("root", "tree", options);
+        images.make_gpt("disk.img", LogicalBlockSize::Lb512, &["data-fs", "root"]);
+    };
+    let own = ["-U", uuid, "-L", "the root"];
+    for table in [
+        format!("# root\nUUID={uuid} / ext4 defaults 0 1\n"),
+        format!("/dev/disk/by-uuid/{uuid} / ext4\n"),
+        format!("UUID={other} /srv ext4\nLABEL=the\\040root / ext4\n"),
+        "PARTLABEL=root / ext4\ntmpfs /tmp tmpfs\nswap none swap\n".to_owned(),
+    ] {
+        make(&table, &own);
+        let run = images.copy_out(&["disk.img", "/home/tdx/quote.dat", "out.dat"]);
+        let note = "note: `/home/tdx/quote.dat` is also on partition 1 (`data-fs`); partition 2 (`root`) is what the guest mounts at `/`, as its /etc/fstab says\n";
+        assert_eq!((run.code, run.stderr.as_str()), (Some(0), note), "{table}");
+        assert_eq!(images.read("out.dat"), QUOTE, "{table}");
+        let run = images.copy_out(&["disk.img", "/home/tdx/quote.dat", "-", "--partition", "1"]);
+        assert_eq!(run.stdout, b"another");
+    }
+    let both = "is on partition 1 (`data-fs`), partition 2 (`root`)";
+    for table in [
+        // The guest finds another one there.
+        format!("UUID={uuid} / ext4\nUUID={other} /home ext4\n"),
+        format!("UUID={uuid} / ext4\ntmpfs /home/tdx tmpfs\n"),
+        // It does not say which.
+        "/dev/vda2 / ext4\n".to_owned(),
+        format!("UUID={other} / ext4\n"),
+        "LABEL=data / ext4\n".to_owned(),
+        String::new(),
+    ] {
+        make(&table, &own);
+        images.assert_refused("disk.img", &[], 2, both);
+    }
+    // Two that both say so: an update kept the old one.
+    make(&format!("UUID={uuid} / ext4\n"), &own);
+    images.write("data/etc/fstab", format!("UUID={other} / ext4\n"));
+    images.make_ext4("data-fs", "data", &["-U", other]);
+    images.make_gpt("disk.img", LogicalBlockSize::Lb512, &["data-fs", "root"]);
+    images.assert_refused("disk.img", &[], 2, both);
+    // A clone with the same name.
+    fs::remove_dir_all(images.path("data/etc")).unwrap();
+    images.make_ext4("data-fs", "data", &["-U", uuid]);
+    images.make_gpt("disk.img", LogicalBlockSize::Lb512, &["data-fs", "root"]);
+    images.assert_refused("disk.img", &[], 2, both);
+}
+
+#[test]
 fn the_second_partition_table_stands_in_for_a_damaged_first_one() {
     if !can_be_made() {
         return;
@@ -251,7 +308,7 @@ fn what_is_not_read_here_is_named_with_the_command_to_use_instead() {
     assert_eq!(
         run.stderr.lines().nth(1),
         Some(
-            "hint: use libguestfs: virt-copy-out -a made '/home/tdx/my quote' .; or, while the TD runs: scp USER@TD:'/home/tdx/my quote' ."
+            "hint: use libguestfs: virt-copy-out --format=qcow2 -a made '/home/tdx/my quote' .; or, while the TD runs: scp USER@TD:'/home/tdx/my quote' ."
         )
     );
 }
@@ -297,7 +354,21 @@ fn a_file_that_may_be_where_nothing_is_read_is_not_called_missing() {
     images.write("root", root);
     images.make_gpt("disk.img", LogicalBlockSize::Lb512, &["boot-fs", "root"]);
     images.assert_refused("disk.img", &[], 3, "partition 2 (`root`) has an XFS file system");
-    assert_eq!(images.copy_out(&["disk.img", "/vmlinuz", "out.dat"]).code, Some(0));
+    let note = "note: not everything was searched: partition 2 (`root`) has an XFS file system, which is not read here\n";
+    let run = images.copy_out(&["disk.img", "/vmlinuz", "out.dat"]);
+    assert_eq!((run.code, run.stderr.as_str()), (Some(0), note));
+    let chosen = ["disk.img", "/vmlinuz", "out.dat", "--partition", "1"];
+    let run = images.copy_out(&chosen);
+    assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""));
+    // Of two that are not read, one is the error and the other a note.
+    images.write("home", vec![0; 1 << 20]);
+    images.overwrite("home", 0, b"LUKS\xba\xbe");
+    images.make_gpt("disk.img", LogicalBlockSize::Lb512, &["home", "boot-fs", "root"]);
+    let run = images.copy_out(&["disk.img", "/home/tdx/quote.dat", "out.dat"]);
+    assert_eq!(run.code, Some(3));
+    let lines: Vec<&str> = run.stderr.lines().collect();
+    assert!(lines[0].starts_with("note: not everything was searched: partition 3"), "{lines:?}");
+    assert!(lines[1].starts_with("error: partition 1 (`home`) has a LUKS"), "{lines:?}");
 }
 
 #[test]
@@ -369,4 +440,94 @@ fn the_image_is_not_written_to() {
     fs::set_permissions(&path, fs::Permissions::from_mode(0o400)).unwrap();
     images.assert_copies("disk.img", &[]);
     assert!(images.read("disk.img") == before);
+}
+
+#[test]
+fn the_image_and_what_it_stands_on_are_not_overwritten_under_any_name() {
+    if !can_be_made() {
+        return;
+    }
+    let images = Images::with_disk();
+    fs::create_dir(images.path("folder")).unwrap();
+    images.qemu_img(&["create", "-f", "qcow2", "-b", "disk.img", "-F", "raw", "top"]);
+    let data = "data_file=data,data_file_raw=on";
+    images.qemu_img(&["convert", "-O", "qcow2", "-o", data, "disk.img", "with-data"]);
+    fs::hard_link(images.path("disk.img"), images.path("hard")).unwrap();
+    images.link("disk.img", "soft");
+    images.link("../soft", "folder/quote.dat");
+    images.link("disk.img", "image");
+    let backing = ["--backing-folder", "."];
+    for (image, dest, more) in [
+        ("disk.img", "disk.img", &[][..]),
+        ("disk.img", "./tree/../disk.img", &[]),
+        ("disk.img", "soft", &[]),
+        ("disk.img", "hard", &[]),
+        ("disk.img", "folder", &[]),
+        ("image", "disk.img", &[]),
+        ("top", "top", &backing),
+        ("top", "disk.img", &backing),
+        ("top", "hard", &backing),
+        ("with-data", "data", &backing),
+    ] {
+        let before = (images.names(), images.read("disk.img"), images.read("data"));
+        let arguments = [&[image, "/home/tdx/quote.dat", dest], more].concat();
+        let run = images.copy_out(&arguments);
+        assert_eq!(run.code, Some(2), "{arguments:?}: {}", run.stderr);
+        let words = "is the image itself, or a file that it stands on";
+        assert!(run.stderr.contains(words), "{arguments:?}: {}", run.stderr);
+        let after = (images.names(), images.read("disk.img"), images.read("data"));
+        assert!(before == after, "{arguments:?}");
+        assert_eq!(fs::metadata(images.path("hard")).unwrap().nlink(), 2, "{arguments:?}");
+        assert!(images.path("soft").is_symlink(), "{arguments:?}");
+    }
+    // A copy of the image is another file.
+    fs::copy(images.path("disk.img"), images.path("copy")).unwrap();
+    assert_eq!(images.copy_out(&["disk.img", "/home/tdx/quote.dat", "copy"]).code, Some(0));
+    assert_eq!(images.read("copy"), QUOTE);
+}
+
+#[test]
+fn no_hint_has_other_programs_open_names_that_were_not_allowed_unless_the_image_is_trusted() {
+    if !can_be_made() {
+        return;
+    }
+    let images = Images::with_disk();
+    let hint = |image: &str, more: &[&str]| {
+        let run = images.copy_out(&[&[image, "/q", "out.dat"], more].concat());
+        assert!(matches!(run.code, Some(2 | 3)), "{image}: {}", run.stderr);
+        run.stderr.lines().last().unwrap().to_owned()
+    };
+    let all = ["--backing-folder", "."];
+    let zstd = "compat=1.1,compression_type=zstd";
+    let create = |more: &[&str]| images.qemu_img(&[&["create", "-u", "-f"], more].concat());
+    create(&["qcow2", "-o", zstd, "-b", "/etc/shadow", "-F", "raw", "zstd", "8M"]);
+    create(&["qcow2", "-o", "extended_l2=on,data_file=data", "data-file", "8M"]);
+    create(&["qcow2", "-F", "vmdk", "-b", "other", "foreign", "8M"]);
+    create(&["qcow2", "-F", "raw", "-b", "disk.img", "allowed", "8M"]);
+    create(&["qed", "-F", "raw", "-b", "/etc/shadow", "qed", "8M"]);
+    images.write("descriptor", "# Disk DescriptorFile\nRW 1 FLAT \"/etc/shadow\" 0\n");
+    for (image, more) in [
+        ("zstd", &all[..]),
+        ("data-file", &all),
+        ("foreign", &all),
+        ("foreign", &[]),
+        ("allowed", &[]),
+        ("qed", &all),
+        ("descriptor", &all),
+    ] {
+        let hint = hint(image, more);
+        assert!(hint.contains("if you trust the image, make one"), "{image} {more:?}: {hint}");
+        assert!(!hint.contains("virt-copy-out"), "{image} {more:?}: {hint}");
+        assert!(!hint.contains("qemu-img check"), "{image} {more:?}: {hint}");
+    }
+    // An image without other names, or with allowed ones only: other programs are told its format, and find no others.
+    images.write("xfs", [b"XFSB", &[0; 1 << 20][..]].concat());
+    create(&["qcow2", "-F", "raw", "-b", "xfs", "on-xfs", "1M"]);
+    create(&["qcow2", "-o", zstd, "alone", "8M"]);
+    for (image, format) in [("xfs", "raw"), ("on-xfs", "qcow2"), ("alone", "qcow2")] {
+        let hint = hint(image, &all);
+        let words =
+            format!("hint: use libguestfs: virt-copy-out --format={format} -a {image} /q .;");
+        assert!(hint.starts_with(&words), "{hint}");
+    }
 }

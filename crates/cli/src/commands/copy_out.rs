@@ -7,17 +7,18 @@ use anyhow::Result;
 
 use crate::destination::{self, Access, Form};
 use crate::disk_image::copy::{self, GuestFile, Wanted};
-use crate::disk_image::{DiskImage, Format, Gate, ImageError, Work};
+use crate::disk_image::{DiskImage, Format, Gate, ImageError, Remark, Work};
 use crate::exit::Exit;
 use crate::input::shown;
-use crate::output::{self, Hinted};
+use crate::output::{self, Hinted, NOTE};
 use crate::shell::quoted;
 
 /// Copy a file out of the disk image of a TD that is off
 ///
 /// Needs no root, no mounting and no libguestfs. Reads raw and qcow2 images (version 2 and 3, zlib-compressed, with
 /// backing files), with a GPT or one file system on the whole disk: ext4, ext3 or ext2. Symbolic links are followed as
-/// the guest would. Nothing is written to the image. While the TD runs, its latest files may not be in the image yet.
+/// the guest would, and its journal is taken into account if it was stopped before it could unmount. Nothing is written
+/// to the image. While the TD runs, its latest files may not be in the image yet.
 #[derive(clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -31,7 +32,8 @@ pub(crate) struct Args {
     /// output
     dest: PathBuf,
 
-    /// Look on this partition only
+    /// Look on this partition only [default: all; of several with the file, the guest's root, if its /etc/fstab says
+    /// which that is]
     #[arg(long, value_name = "N")]
     partition: Option<u32>,
 
@@ -73,11 +75,16 @@ Exit codes:
 const MOST: u64 = 1 << 30;
 
 pub(crate) fn run(args: &Args) -> Result<Exit> {
-    let file = match args.read() {
+    let (mut remarks, mut format) = (Vec::new(), args.format);
+    let file = args.read(&mut remarks, &mut format);
+    for remark in remarks {
+        output::note(&format!("{NOTE}note:{NOTE:#} {}", output::printable(&remark.to_string())));
+    }
+    let file = match file {
         Ok(file) => file,
         Err(error) => {
             let exit = if error.is_unsupported() { Exit::Undecided } else { Exit::Misuse };
-            let remedy = args.remedy(&error);
+            let remedy = args.remedy(&error, format);
             output::error(&Hinted::error(&error, remedy));
             return Ok(exit);
         }
@@ -87,12 +94,24 @@ pub(crate) fn run(args: &Args) -> Result<Exit> {
 }
 
 impl Args {
-    fn read(&self) -> Result<GuestFile, ImageError> {
+    /// The format becomes known on the way, unless it was given.
+    fn read(
+        &self,
+        remarks: &mut Vec<Remark>,
+        format: &mut Option<Format>,
+    ) -> Result<GuestFile, ImageError> {
         let work = Rc::new(Work::for_file_of(self.max_size));
         let mut gate = Gate::new(&self.backing_folder)?;
-        let disk = DiskImage::open(&self.image, self.format, &mut gate, &work)?;
+        if format.is_none() {
+            *format = Some(DiskImage::probe(&self.image, &work)?);
+        }
+        let disk = DiskImage::open(&self.image, *format, &mut gate, &work)?;
+        let file = self.file();
+        if self.dest != Path::new("-") && gate.holds(&file) {
+            return Err(ImageError::Overwritten { file });
+        }
         let wanted = Wanted { path: &self.path, partition: self.partition, most: self.max_size };
-        copy::read(&Rc::new(disk), &wanted)
+        copy::read(&Rc::new(disk), &wanted, remarks)
     }
 
     fn write(&self, file: &GuestFile) -> Result<()> {
@@ -106,8 +125,7 @@ impl Args {
             output::note(&format!("{what}, {} bytes", file.bytes.len()));
             return Ok(());
         }
-        let name = Path::new(&self.path).file_name().filter(|_| self.dest.is_dir());
-        let path = name.map_or_else(|| self.dest.clone(), |name| self.dest.join(name));
+        let path = self.file();
         if destination::write(&path, &file.bytes, Access::Private)? {
             let line = format!("wrote {}: {what}, {} bytes\n", shown(&path), file.bytes.len());
             output::data(line.as_bytes())?;
@@ -115,21 +133,33 @@ impl Args {
         Ok(())
     }
 
+    /// The file that is written; for `-`, one of that name.
+    fn file(&self) -> PathBuf {
+        let name = Path::new(&self.path).file_name().filter(|_| self.dest.is_dir());
+        name.map_or_else(|| self.dest.clone(), |name| self.dest.join(name))
+    }
+
     /// What to do about it.
-    fn remedy(&self, error: &ImageError) -> String {
+    fn remedy(&self, error: &ImageError, format: Option<Format>) -> String {
         let image = quoted(self.image.as_os_str());
         match error {
-            error if error.is_unsupported() => self.other_ways(&image),
-            ImageError::Refused { .. } if self.backing_folder.is_empty() => format!(
-                "name the folder that it may be in with --backing-folder; or, if you trust the image, make one without backing files: qemu-img convert -O qcow2 {image} whole.qcow2"
+            ImageError::Refused { why, .. } if why.is_for_want_of_a_folder() => format!(
+                "name the folder that it may be in with --backing-folder; or, if you trust the image, {}",
+                whole(&image)
             ),
-            ImageError::Refused { .. } => format!(
-                "if you trust the image, make one without backing files: qemu-img convert -O qcow2 {image} whole.qcow2"
+            error if error.may_leave_names() => format!(
+                "if you trust the image, {}; or, while the TD runs: {}",
+                whole(&image),
+                self.while_running()
             ),
+            error if error.is_unsupported() => self.other_ways(&image, format),
+            ImageError::Overwritten { .. } => "nothing was written; choose another place".into(),
             ImageError::NotAbsolute { .. } | ImageError::NotFound { .. } => {
                 "give the path as its partition has it: what the guest mounts at /home has no /home before it there; in a TD that runs, `sync` writes it out".into()
             }
-            ImageError::Ambiguous { .. } => "choose one with --partition N".into(),
+            ImageError::Ambiguous { .. } => {
+                "choose one with --partition N; the guest's /etc/fstab does not settle it".into()
+            }
             ImageError::NoPartition { .. } => "leave out --partition to search all".into(),
             ImageError::TooLarge { .. } => format!("give a larger --max-size, up to {MOST}"),
             ImageError::Folder { .. } => "copy its files one by one".into(),
@@ -139,25 +169,43 @@ impl Args {
             ImageError::Unreadable { .. } | ImageError::NoFile { .. } => {
                 "check its name, and that you may read it".into()
             }
-            _ => format!(
-                "check that the image is whole and its TD is off: qemu-img check {image}; in the guest, fsck"
-            ),
+            _ => "check that the image is whole and its TD is off; in the guest, fsck".into(),
         }
     }
 
-    /// The same with other programs.
-    fn other_ways(&self, image: &str) -> String {
-        let path = quoted(self.path.as_ref());
-        let folder = match self.dest.parent() {
-            Some(parent) if self.dest.is_dir() || parent == Path::new("") => Path::new("."),
-            Some(parent) => parent,
-            None => Path::new("."),
+    /// The same with other programs, for an image of which every name was allowed: told the format, they find no others.
+    fn other_ways(&self, image: &str, format: Option<Format>) -> String {
+        let format = match format {
+            None => "",
+            Some(Format::Raw) => "--format=raw ",
+            Some(Format::Qcow2) => "--format=qcow2 ",
         };
-        let folder = quoted(folder.as_os_str());
+        let (path, folder) = (quoted(self.path.as_ref()), self.folder());
+        let while_running = self.while_running();
         format!(
-            "use libguestfs: virt-copy-out -a {image} {path} {folder}; or, while the TD runs: scp USER@TD:{path} {folder}"
+            "use libguestfs: virt-copy-out {format}-a {image} {path} {folder}; or, while the TD runs: {while_running}"
         )
     }
+
+    fn while_running(&self) -> String {
+        format!("scp USER@TD:{} {}", quoted(self.path.as_ref()), self.folder())
+    }
+
+    fn folder(&self) -> String {
+        let folder = match self.dest.parent() {
+            _ if self.dest.is_dir() => &self.dest,
+            Some(parent) if parent != Path::new("") => parent,
+            _ => Path::new("."),
+        };
+        quoted(folder.as_os_str())
+    }
+}
+
+/// How to make an image that names no others: this opens all that it names.
+fn whole(image: &str) -> String {
+    format!(
+        "make one that stands alone, for which every file that it names is opened: qemu-img convert -O qcow2 {image} whole.qcow2"
+    )
 }
 
 /// Bytes, or with a unit of 1024, as `qemu-img` has it.

@@ -25,10 +25,13 @@ pub(crate) enum ImageError {
     #[error("{} is no sound qcow2 image: {fault}", shown(.file))]
     Qcow2 { file: PathBuf, fault: Qcow2Fault },
     #[error("{} uses {feature}, which is not read here", shown(.file))]
-    Qcow2Feature { file: PathBuf, feature: &'static str },
+    Qcow2Feature { file: PathBuf, feature: &'static str, may_name_files: bool },
 
     #[error("the image stands on `{name}`, and {why}")]
     Refused { name: String, why: Refusal },
+
+    #[error("{} is the image itself, or a file that it stands on", shown(.file))]
+    Overwritten { file: PathBuf },
 
     #[error("the partition table is damaged: {fault}")]
     PartitionTable { fault: &'static str },
@@ -74,6 +77,14 @@ impl ImageError {
         );
         let within = matches!(self, Self::Ext4Feature { .. } | Self::Encrypted { .. });
         format || refused || content || within
+    }
+
+    /// Whether the image may name files that nobody has looked at: other programs would open them all the same.
+    pub(crate) fn may_leave_names(&self) -> bool {
+        let Self::Qcow2Feature { may_name_files, .. } = self else {
+            return matches!(self, Self::Format { .. } | Self::Refused { .. });
+        };
+        *may_name_files
     }
 
     /// Whether a whole partition could not be read, and not only the file.
@@ -137,11 +148,18 @@ pub(crate) enum Refusal {
     Format,
 }
 
+impl Refusal {
+    /// Whether naming a folder could change it.
+    pub(crate) fn is_for_want_of_a_folder(self) -> bool {
+        matches!(self, Self::NoFolder | Self::Outside)
+    }
+}
+
 fn shown(path: &Path) -> String {
     crate::input::shown(path)
 }
 
-fn list(places: &[Place]) -> String {
+pub(super) fn list(places: &[Place]) -> String {
     let names: Vec<String> = places.iter().map(ToString::to_string).collect();
     names.join(", ")
 }

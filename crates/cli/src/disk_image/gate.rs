@@ -46,6 +46,12 @@ impl Gate {
         Ok(())
     }
 
+    /// Whether this is one of the files of the chain, under whatever name.
+    pub(crate) fn holds(&self, path: &Path) -> bool {
+        let Some(file) = Identity::of(path) else { return false };
+        self.chain.iter().any(|part| Identity::of(part).as_ref() == Some(&file))
+    }
+
     /// The file that a name in an image stands for.
     pub(super) fn admit(&self, image: &Path, name: &str) -> Result<PathBuf, ImageError> {
         let refused = |why| ImageError::Refused { name: name.to_owned(), why };
@@ -74,6 +80,42 @@ impl Gate {
             return Some(Refusal::Parent);
         }
         self.folders.is_empty().then_some(Refusal::NoFolder)
+    }
+}
+
+/// Which file this is, whatever links lead to it.
+#[derive(PartialEq, Eq)]
+#[cfg(unix)]
+enum Identity {
+    File {
+        device: u64,
+        inode: u64,
+    },
+    /// Any node for it stands for the same disk.
+    BlockDevice(u64),
+}
+
+#[cfg(unix)]
+impl Identity {
+    fn of(path: &Path) -> Option<Self> {
+        use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+        let file = std::fs::metadata(path).ok()?;
+        Some(match file.file_type().is_block_device() {
+            true => Self::BlockDevice(file.rdev()),
+            false => Self::File { device: file.dev(), inode: file.ino() },
+        })
+    }
+}
+
+/// Which file this is, whatever symbolic links lead to it.
+#[derive(PartialEq, Eq)]
+#[cfg(not(unix))]
+struct Identity(PathBuf);
+
+#[cfg(not(unix))]
+impl Identity {
+    fn of(path: &Path) -> Option<Self> {
+        path.canonicalize().ok().map(Self)
     }
 }
 

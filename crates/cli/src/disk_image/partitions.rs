@@ -8,7 +8,7 @@ use std::fmt;
 
 use crc::{CRC_32_ISO_HDLC, Crc};
 
-use super::bytes_at::{has, le16, le32, le64};
+use super::bytes_at::{be64, has, le16, le32, le64};
 use super::recognise::{self, BootSector, CONTENT_BYTES, Content};
 use super::{DiskImage, ImageError};
 
@@ -24,6 +24,12 @@ pub(crate) struct Place {
     /// None for a disk without partitions.
     pub(crate) number: Option<u32>,
     name: String,
+}
+
+impl Place {
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
 }
 
 impl fmt::Display for Place {
@@ -42,6 +48,8 @@ pub(super) struct Partition {
     pub(super) place: Place,
     pub(super) start: u64,
     pub(super) length: u64,
+    /// As Linux writes it; empty for a disk without partitions.
+    pub(super) uuid: String,
 }
 
 /// All partitions, in the order of their numbers.
@@ -78,7 +86,7 @@ pub(super) fn list(disk: &DiskImage) -> Result<Vec<Partition>, ImageError> {
 
 fn whole_disk(disk: &DiskImage) -> Partition {
     let place = Place { number: None, name: String::new() };
-    Partition { place, start: 0, length: disk.length() }
+    Partition { place, start: 0, length: disk.length(), uuid: String::new() }
 }
 
 fn second_table(disk: &DiskImage) -> Result<Option<Vec<Partition>>, ImageError> {
@@ -155,5 +163,26 @@ fn partition(entry: &[u8], number: u32, sector: u64) -> Option<Partition> {
         place: Place { number: Some(number), name: String::from_utf16_lossy(&letters) },
         start: first.checked_mul(sector)?,
         length: sectors.checked_mul(sector)?,
+        uuid: uuid(entry.get(16..32)?)?,
     })
+}
+
+/// Three numbers, then bytes.
+fn uuid(bytes: &[u8]) -> Option<String> {
+    let (first, second, third) = (le32(bytes, 0)?, le16(bytes, 4)?, le16(bytes, 6)?);
+    let rest = be64(bytes, 8)?;
+    let (fourth, last) = (rest >> 48, rest & 0xffff_ffff_ffff);
+    Some(format!("{first:08x}-{second:04x}-{third:04x}-{fourth:04x}-{last:012x}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writes_a_uuid_as_linux_does() {
+        let bytes: Vec<u8> = (0..16).collect();
+        assert_eq!(uuid(&bytes).as_deref(), Some("03020100-0504-0706-0809-0a0b0c0d0e0f"));
+        assert_eq!(uuid(&bytes[1..]), None);
+    }
 }

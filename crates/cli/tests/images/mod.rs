@@ -26,7 +26,7 @@ pub(crate) struct Run {
 /// Whether the programs are there. Says so if not.
 #[expect(clippy::print_stdout, reason = "a skipped test says why")]
 pub(crate) fn can_be_made() -> bool {
-    let missing: Vec<&str> = ["qemu-img", "mkfs.ext4", "debugfs"]
+    let missing: Vec<&str> = ["qemu-img", "mkfs.ext4", "debugfs", "e2fsck"]
         .into_iter()
         .filter(|name| program(name).arg("-V").output().is_err())
         .collect();
@@ -87,7 +87,11 @@ impl Images {
     }
 
     pub(crate) fn make_ext4(&self, name: &str, tree: &str, more: &[&str]) {
-        let arguments = [&["-q", "-F", "-d", tree], more, &[name, "8M"]].concat();
+        self.make_ext4_of("8M", name, tree, more);
+    }
+
+    pub(crate) fn make_ext4_of(&self, size: &str, name: &str, tree: &str, more: &[&str]) {
+        let arguments = [&["-q", "-F", "-d", tree], more, &[name, size]].concat();
         self.call("mkfs.ext4", &arguments);
     }
 
@@ -100,10 +104,37 @@ impl Images {
         self.call("debugfs", &["-w", "-R", request, image]);
     }
 
-    fn call(&self, name: &str, arguments: &[&str]) {
+    /// Leaves in a file system what a guest leaves that is stopped before it can unmount: a journal to be replayed.
+    /// Such requests are `jw -b BLOCK FILE`, to be committed, and `jw -c …`, which is not.
+    pub(crate) fn leave_journal(&self, image: &str, open: &str, requests: &[&str]) {
+        let requests = [&[open], requests, &["jc"]].concat().join("\n");
+        self.write("requests", requests);
+        self.call("debugfs", &["-w", "-f", "requests", image]);
+        fs::remove_file(self.path("requests")).unwrap();
+    }
+
+    /// The numbers of the blocks that a file is in.
+    pub(crate) fn blocks(&self, image: &str, path: &str) -> Vec<u64> {
+        let stdout = self.call("debugfs", &["-R", &format!("blocks {path}"), image]);
+        let numbers = stdout.split_whitespace().map(|number| number.parse().unwrap());
+        numbers.collect()
+    }
+
+    /// Repairs a file system as the guest's next start would: the judge of what a journal means.
+    pub(crate) fn fsck(&self, image: &str, more: &[&str]) {
+        let arguments = [&["-f", "-y"], more, &[image]].concat();
+        let mut command = program("e2fsck");
+        let output = command.args(&arguments).current_dir(self.0.path()).output().unwrap();
+        // 1: errors were corrected.
+        let stdout = String::from_utf8_lossy(&output.stdout);
+        assert!(matches!(output.status.code(), Some(0 | 1)), "{image}: {stdout}");
+    }
+
+    fn call(&self, name: &str, arguments: &[&str]) -> String {
         let output = program(name).args(arguments).current_dir(self.0.path()).output().unwrap();
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{name} {arguments:?}: {stderr}");
+        String::from_utf8(output.stdout).unwrap()
     }
 
     /// A raw disk with a GPT, each partition with the bytes of a file.

@@ -32,7 +32,12 @@ impl Header {
         let fault = |fault| ImageError::Qcow2 { file: file.path().into(), fault };
         let fields = Fields::parse(&start).map_err(fault)?;
         if let Some(feature) = fields.unread_feature() {
-            return Err(ImageError::Qcow2Feature { file: file.path().into(), feature });
+            let may_name_files = fields.may_name_files();
+            return Err(ImageError::Qcow2Feature {
+                file: file.path().into(),
+                feature,
+                may_name_files,
+            });
         }
         fields.check().map_err(fault)?;
         // Extensions and names stand in the first cluster.
@@ -77,6 +82,7 @@ const CORRUPT: u64 = 1 << 1;
 const DATA_FILE: u64 = 1 << 2;
 const COMPRESSION: u64 = 1 << 3;
 const EXTENDED: u64 = 1 << 4;
+const KNOWN: u64 = DIRTY | CORRUPT | DATA_FILE | COMPRESSION | EXTENDED;
 
 impl Fields {
     fn parse(start: &[u8]) -> Result<Self, Qcow2Fault> {
@@ -115,7 +121,6 @@ impl Fields {
     }
 
     fn unread_feature(&self) -> Option<&'static str> {
-        let known = DIRTY | CORRUPT | DATA_FILE | COMPRESSION | EXTENDED;
         if self.encryption != 0 {
             return Some("encryption");
         }
@@ -127,7 +132,7 @@ impl Fields {
             1 => return Some("zstd compression"),
             _ => return Some("an unknown compression"),
         }
-        (self.incompatible & !known != 0).then_some("an unknown incompatible feature")
+        (self.incompatible & !KNOWN != 0).then_some("an unknown incompatible feature")
     }
 
     fn check(&self) -> Result<(), Qcow2Fault> {
@@ -156,6 +161,12 @@ impl Fields {
 
     fn has_data_file(&self) -> bool {
         self.incompatible & DATA_FILE != 0
+    }
+
+    /// Whether it has a backing or a data file, or may have what is not known yet.
+    fn may_name_files(&self) -> bool {
+        let has_backing_file = self.backing_offset != 0 || self.backing_length != 0;
+        has_backing_file || self.has_data_file() || self.incompatible & !KNOWN != 0
     }
 
     fn backing_name(&self, first_cluster: &[u8]) -> Result<Option<String>, Qcow2Fault> {
