@@ -2,7 +2,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tdattest_verifier::wire::qgs::{PREFIX_BYTES, QuoteResponse, Request, message_length};
+use tdattest_verifier::wire::qgs::{
+    CollateralResponse, PREFIX_BYTES, PlatformInfoResponse, QuoteResponse, Request, message_length,
+};
 
 fuzz_target!(|bytes: &[u8]| {
     if let Some(prefix) = bytes.first_chunk::<PREFIX_BYTES>() {
@@ -16,5 +18,15 @@ fuzz_target!(|bytes: &[u8]| {
     if let Ok(response) = QuoteResponse::parse(bytes) {
         let written = response.write();
         assert_eq!(QuoteResponse::parse(&written[PREFIX_BYTES..]), Ok(response));
+    }
+    if let Ok(response) = CollateralResponse::parse(bytes) {
+        for minor_0 in [false, true] {
+            let written = response.write(minor_0);
+            assert_eq!(CollateralResponse::parse(&written[PREFIX_BYTES..]).as_ref(), Ok(&response));
+        }
+    }
+    if let Ok(response) = PlatformInfoResponse::parse(bytes) {
+        let written = response.write();
+        assert_eq!(PlatformInfoResponse::parse(&written[PREFIX_BYTES..]), Ok(response));
     }
 });

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tdattest_wire::error::ParseError;
-use tdattest_wire::qgs::NoQuote;
+use tdattest_wire::qgs::NoAnswer;
 
 /// The parts of the way from a program in a TD to the quoting enclave and back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,7 +100,7 @@ pub enum ProviderError {
     },
     /// The QGS answered something else than a quote.
     #[error("QGS: {0}")]
-    Qgs(NoQuote),
+    Qgs(NoAnswer),
     /// The host says that it has nobody to make a quote.
     #[error("guest device: the host has no quote generation service for this TD")]
     NoService,

@@ -8,7 +8,7 @@ use std::path::Path;
 use rustix::io::Errno;
 use tdattest_wire::Fixed as _;
 use tdattest_wire::error::{ParseError, ParseErrorKind};
-use tdattest_wire::qgs::{self, NoQuote, PREFIX_BYTES, QuoteResponse, Request};
+use tdattest_wire::qgs::{self, NoAnswer, PREFIX_BYTES, QuoteResponse, Request};
 
 use crate::aside;
 use crate::deadline::Deadline;
@@ -98,7 +98,7 @@ pub(crate) fn answer(buffer: &[u8]) -> Result<Vec<u8>, ProviderError> {
         .split_first_chunk::<PREFIX_BYTES>()
         .ok_or_else(|| truncated(data.len(), PREFIX_BYTES))?;
     let length = qgs::message_length(*prefix)
-        .map_err(|fault| ProviderError::Qgs(NoQuote::Malformed(fault)))?;
+        .map_err(|fault| ProviderError::Qgs(NoAnswer::Malformed(fault)))?;
     let message = rest.get(..length).ok_or_else(|| truncated(rest.len(), length))?;
     let response = QuoteResponse::parse(message).map_err(ProviderError::Qgs)?;
     Ok(response.quote.to_vec())
@@ -106,7 +106,11 @@ pub(crate) fn answer(buffer: &[u8]) -> Result<Vec<u8>, ProviderError> {
 
 fn truncated(available: usize, needed: usize) -> ProviderError {
     let kind = ParseErrorKind::Truncated { needed, available };
-    ProviderError::Qgs(NoQuote::Malformed(ParseError { kind, structure: "QGS message", offset: 0 }))
+    ProviderError::Qgs(NoAnswer::Malformed(ParseError {
+        kind,
+        structure: "QGS message",
+        offset: 0,
+    }))
 }
 
 #[cfg(test)]

@@ -40,7 +40,7 @@ pub use deadline::Deadline;
 pub use device::{GuestDevice, report};
 pub use error::{Hop, ProviderError, ReportError, RtmrError};
 pub use paths::Paths;
-pub use provider::{Attempt, Attester, NoQuote, ObtainedQuote, Provider, quote_from_report};
+pub use provider::{Attempt, Attester, NoAnswer, ObtainedQuote, Provider, quote_from_report};
 pub use qgs::Endpoint;
 pub use rtmr::{Measured, extend_rtmr, read_rtmrs};
 pub use run_time_log::{Measuring, RunTimeLog, extend_and_log, run_time_log};

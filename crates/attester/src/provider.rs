@@ -77,7 +77,7 @@ impl ObtainedQuote {
 /// No way brought a quote.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no quote: {}", .failed.iter().map(|it| format!("{}: {}", it.provider, it.error)).collect::<Vec<_>>().join("; "))]
-pub struct NoQuote {
+pub struct NoAnswer {
     /// What became of each way, in order.
     pub failed: Vec<Attempt>,
 }
@@ -113,7 +113,7 @@ impl Attester {
     ///
     /// # Errors
     /// Why each way failed.
-    pub fn quote(&self, report_data: &ReportData) -> Result<ObtainedQuote, NoQuote> {
+    pub fn quote(&self, report_data: &ReportData) -> Result<ObtainedQuote, NoAnswer> {
         self.obtain(report_data, None)
     }
 
@@ -122,7 +122,7 @@ impl Attester {
     ///
     /// # Errors
     /// Why each way failed.
-    pub fn quote_from_report(&self, report: &[u8]) -> Result<ObtainedQuote, NoQuote> {
+    pub fn quote_from_report(&self, report: &[u8]) -> Result<ObtainedQuote, NoAnswer> {
         match report_data_of(report) {
             Ok(report_data) => self.obtain(&report_data, Some(report)),
             Err(error) => {
@@ -130,7 +130,7 @@ impl Attester {
                     provider: provider.clone(),
                     error: error.clone().into(),
                 };
-                Err(NoQuote { failed: self.providers.iter().map(attempt).collect() })
+                Err(NoAnswer { failed: self.providers.iter().map(attempt).collect() })
             }
         }
     }
@@ -139,7 +139,7 @@ impl Attester {
         &self,
         report_data: &ReportData,
         report: Option<&[u8]>,
-    ) -> Result<ObtainedQuote, NoQuote> {
+    ) -> Result<ObtainedQuote, NoAnswer> {
         let mut failed = Vec::new();
         for provider in &self.providers {
             let provider = provider.clone();
@@ -151,7 +151,7 @@ impl Attester {
                 Err(error) => failed.push(Attempt { provider, error }),
             }
         }
-        Err(NoQuote { failed })
+        Err(NoAnswer { failed })
     }
 
     fn ask(

@@ -14,7 +14,7 @@ use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{
     AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect as connect_to, socket_with,
 };
-use tdattest_wire::qgs::{self, NoQuote, PREFIX_BYTES, QuoteResponse, Request};
+use tdattest_wire::qgs::{self, NoAnswer, PREFIX_BYTES, QuoteResponse, Request};
 use vsock::VsockStream;
 
 use crate::aside;
@@ -161,7 +161,7 @@ impl<'d> Connection<'d> {
         let mut prefix = [0; PREFIX_BYTES];
         self.fill(&mut prefix)?;
         let length = qgs::message_length(prefix)
-            .map_err(|fault| ProviderError::Qgs(NoQuote::Malformed(fault)))?;
+            .map_err(|fault| ProviderError::Qgs(NoAnswer::Malformed(fault)))?;
         let mut message = vec![0; length];
         self.fill(&mut message)?;
         Ok(message)

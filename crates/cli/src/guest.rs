@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use tdattest_attester::{
-    Deadline, Endpoint, NoQuote, Paths, Provider, ProviderError, ReportError, RtmrError,
+    Deadline, Endpoint, NoAnswer, Paths, Provider, ProviderError, ReportError, RtmrError,
 };
 use tdattest_verifier::wire::bytes::ReportData;
 
@@ -164,7 +164,7 @@ pub(crate) fn parse_endpoint(text: &str) -> Result<Endpoint, String> {
 }
 
 /// Says that no way brought a quote, what became of each, and what to do.
-pub(crate) fn no_quote(no_quote: &NoQuote) -> Exit {
+pub(crate) fn no_quote(no_quote: &NoAnswer) -> Exit {
     output::note(&output::problem("no quote can be had here"));
     output::note(attempts(&no_quote.failed).trim_end());
     // A way that is there and failed says more than one that is not there.

@@ -10,7 +10,7 @@ use tdattest_simulator::qgs_server::{Misbehaviour, Outcome, QgsServer, Served, S
 use tdattest_simulator::{Platform, Seed};
 use tdattest_wire::Fixed as _;
 use tdattest_wire::bytes::ReportData;
-use tdattest_wire::qgs::{MessageType, NoQuote, QgsError, QuoteResponse, Request};
+use tdattest_wire::qgs::{MessageType, NoAnswer, QgsError, QuoteResponse, Request};
 use tdattest_wire::quote::Quote;
 use tempfile::TempDir;
 
@@ -83,7 +83,7 @@ fn reports_that_no_cpu_of_the_platform_made_are_refused() {
     forged[600] ^= 1;
     for report in [forged, elsewhere.to_bytes(), report()[..1023].to_vec()] {
         let answer = exchange(server.path(), [frame(&report).as_slice()]);
-        let refused = NoQuote::Refused(QgsError::UNEXPECTED);
+        let refused = NoAnswer::Refused(QgsError::UNEXPECTED);
         assert_eq!(QuoteResponse::parse(&answer[4..]), Err(refused));
     }
 }

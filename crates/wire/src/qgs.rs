@@ -153,7 +153,7 @@ impl fmt::Display for QgsError {
 /// Why an answer brings nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum NoQuote {
+pub enum NoAnswer {
     /// It is no answer to this.
     #[error(transparent)]
     Malformed(#[from] ParseError),
@@ -209,12 +209,17 @@ fn unsupported(
 }
 
 fn bounded(message: &[u8]) -> Result<Reader<'_>, ParseError> {
-    if message.len() > limits::QGS_MESSAGE_BYTES {
-        let (limit, found) = (limits::QGS_MESSAGE_BYTES, message.len());
+    bounded_length(message.len())?;
+    Ok(Reader::new(message, STRUCTURE))
+}
+
+fn bounded_length(found: usize) -> Result<usize, ParseError> {
+    let limit = limits::QGS_MESSAGE_BYTES;
+    if found > limit {
         let kind = ParseErrorKind::TooLarge { limit, found, unit: "bytes" };
         return Err(ParseError::new(STRUCTURE, kind));
     }
-    Ok(Reader::new(message, STRUCTURE))
+    Ok(found)
 }
 
 /// Bytes of the message that follows a prefix.
@@ -222,12 +227,7 @@ fn bounded(message: &[u8]) -> Result<Reader<'_>, ParseError> {
 /// # Errors
 /// [`ParseErrorKind::TooLarge`] beyond the limit, [`ParseErrorKind::Invalid`] for less than a header.
 pub fn message_length(prefix: [u8; PREFIX_BYTES]) -> Result<usize, ParseError> {
-    let length = usize::try_from(u32::from_be_bytes(prefix)).unwrap_or(usize::MAX);
-    if length > limits::QGS_MESSAGE_BYTES {
-        let (limit, found) = (limits::QGS_MESSAGE_BYTES, length);
-        let kind = ParseErrorKind::TooLarge { limit, found, unit: "bytes" };
-        return Err(ParseError::new(STRUCTURE, kind));
-    }
+    let length = bounded_length(usize::try_from(u32::from_be_bytes(prefix)).unwrap_or(usize::MAX))?;
     if length < HEADER_BYTES {
         let text = alloc::format!("has {length} bytes, expected a header of {HEADER_BYTES}");
         return Err(ParseError::invalid(STRUCTURE, text));

@@ -70,7 +70,7 @@ fn an_answer_that_is_cut_anywhere_is_refused() {
     let frame = framed(&[9; 40]);
     for length in 0..frame.len() {
         let cut = answer(&answered(0, u32::try_from(length).unwrap(), &frame));
-        let Err(ProviderError::Qgs(NoQuote::Malformed(fault))) = cut else { panic!("{cut:?}") };
+        let Err(ProviderError::Qgs(NoAnswer::Malformed(fault))) = cut else { panic!("{cut:?}") };
         assert!(matches!(fault.kind, ParseErrorKind::Truncated { .. }), "{length}: {fault}");
     }
 }
@@ -80,10 +80,10 @@ fn an_error_of_the_service_and_an_empty_quote_are_no_quote() {
     let refused = QgsError::UNEXPECTED;
     assert_eq!(
         answer_of(&refused.write(MessageType::QuoteResponse)),
-        Err(ProviderError::Qgs(NoQuote::Refused(refused)))
+        Err(ProviderError::Qgs(NoAnswer::Refused(refused)))
     );
     let empty = answer_of(&framed(&[]));
-    assert!(matches!(empty, Err(ProviderError::Qgs(NoQuote::Malformed(_)))), "{empty:?}");
+    assert!(matches!(empty, Err(ProviderError::Qgs(NoAnswer::Malformed(_)))), "{empty:?}");
 }
 
 #[test]

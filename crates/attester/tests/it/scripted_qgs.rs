@@ -10,7 +10,7 @@ use tdattest_attester::wire::bytes::ReportData;
 use tdattest_attester::wire::error::ParseErrorKind;
 use tdattest_attester::wire::limits;
 use tdattest_attester::wire::qgs::{
-    MessageType, NoQuote, PREFIX_BYTES, QgsError, QuoteResponse, Request,
+    MessageType, NoAnswer, PREFIX_BYTES, QgsError, QuoteResponse, Request,
 };
 use tdattest_attester::wire::quote::Quote;
 use tdattest_attester::{
@@ -81,7 +81,7 @@ fn wait_for_the_end(mut stream: UnixStream) {
 /// What is malformed about the answer.
 fn malformed(answer: Result<ObtainedQuote, ProviderError>) -> ParseErrorKind {
     match answer {
-        Err(ProviderError::Qgs(NoQuote::Malformed(fault))) => fault.kind,
+        Err(ProviderError::Qgs(NoAnswer::Malformed(fault))) => fault.kind,
         other => panic!("{other:?}"),
     }
 }
@@ -189,7 +189,7 @@ fn a_service_that_dribbles_cannot_stretch_the_deadline() {
     assert_eq!(answer, Err(ProviderError::Deadline { hop: Hop::Receive, allowed: IMPATIENT }));
     // With time enough, the same service is heard out.
     let answer = ask(PATIENT, dribble(Duration::from_millis(1)));
-    assert_eq!(answer, Err(ProviderError::Qgs(NoQuote::Refused(refusal))));
+    assert_eq!(answer, Err(ProviderError::Qgs(NoAnswer::Refused(refusal))));
 }
 
 #[test]
@@ -319,7 +319,7 @@ fn an_error_of_the_service_is_told_with_its_code() {
     for number in [0x12001, 0x12002, 0x12007, 0x1100f] {
         let error = QgsError::from_number(number).unwrap();
         let answer = answered(error.write(MessageType::QuoteResponse));
-        assert_eq!(answer, Err(ProviderError::Qgs(NoQuote::Refused(error))));
+        assert_eq!(answer, Err(ProviderError::Qgs(NoAnswer::Refused(error))));
     }
 }
 

@@ -1,9 +1,10 @@
 //! What to do when a TD's report, quote or register cannot be had: one line for each kind of reason.
 
-use tdattest_attester::wire::qgs::NoQuote;
+use tdattest_attester::wire::qgs::NoAnswer;
 use tdattest_attester::{Endpoint, Hop, Provider, ProviderError, ReportError, RtmrError};
 
-const QGS_LOG: &str = "on the host, `journalctl -u qgsd` says why";
+const QGS_LOG: &str =
+    "on the host, `tdattest qgs status` says why, or `journalctl -u qgsd` of Intel's service";
 
 /// The remedy for a way that brought no quote.
 pub(super) fn of_provider(provider: &Provider, fault: &ProviderError) -> String {
@@ -28,7 +29,7 @@ pub(super) fn of_provider(provider: &Provider, fault: &ProviderError) -> String 
         ProviderError::OtherTee(_) => {
             "this is another kind of confidential VM, which has tools of its own".into()
         }
-        ProviderError::Qgs(NoQuote::Refused(_)) => format!(
+        ProviderError::Qgs(NoAnswer::Refused(_)) => format!(
             "the QGS could not make the quote: {QGS_LOG}; often the platform is not registered, or its PCCS does not answer"
         ),
         ProviderError::Qgs(_) | ProviderError::NotAQuote(_) => {

@@ -12,7 +12,7 @@ use tdattest_simulator::qgs_server::QgsServer;
 use tdattest_simulator::td_devices::{DeviceFault, QuoteSource};
 use tdattest_wire::bytes::ReportData;
 use tdattest_wire::error::ParseErrorKind;
-use tdattest_wire::qgs::{NoQuote, QgsError};
+use tdattest_wire::qgs::{NoAnswer, QgsError};
 
 use super::{Td, platform, report_data_of, td, td_with};
 
@@ -151,16 +151,17 @@ fn each_misbehaviour_of_a_qgs_is_told_for_what_it_is() {
     let Some(td) = td() else { return };
     let server = QgsServer::start(&platform(), &td.folder.path().join("qgs.socket")).unwrap();
     let unsupported = |error: &ProviderError, named: &str| {
-        let ProviderError::Qgs(NoQuote::Malformed(fault)) = error else { return false };
+        let ProviderError::Qgs(NoAnswer::Malformed(fault)) = error else { return false };
         matches!(&fault.kind, ParseErrorKind::Unsupported { field, .. } if *field == named)
     };
     let malformed =
-        |error: &ProviderError| matches!(error, ProviderError::Qgs(NoQuote::Malformed(_)));
+        |error: &ProviderError| matches!(error, ProviderError::Qgs(NoAnswer::Malformed(_)));
     type Check<'c> = &'c dyn Fn(&ProviderError) -> bool;
     let late: Check<'_> =
         &|it| *it == ProviderError::Deadline { hop: Hop::Receive, allowed: SHORT };
     let early = |it: &ProviderError, received: std::ops::RangeInclusive<usize>| matches!(it, ProviderError::ClosedEarly { received: found, .. } if received.contains(found));
-    let refused = |code| ProviderError::Qgs(NoQuote::Refused(QgsError::from_number(code).unwrap()));
+    let refused =
+        |code| ProviderError::Qgs(NoAnswer::Refused(QgsError::from_number(code).unwrap()));
     let expected: [(&str, Option<Check<'_>>); 26] = [
         ("hang", Some(late)),
         ("slow", Some(late)),

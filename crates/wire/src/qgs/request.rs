@@ -82,15 +82,6 @@ impl<'a> Request<'a> {
         Ok(request)
     }
 
-    /// The type of the answer.
-    pub fn response(&self) -> MessageType {
-        match self {
-            Self::Quote { .. } | Self::MigrationQuote { .. } => MessageType::QuoteResponse,
-            Self::Collateral { .. } => MessageType::CollateralResponse,
-            Self::PlatformInfo => MessageType::PlatformInfoResponse,
-        }
-    }
-
     /// Writes the message after its prefix.
     pub fn write(&self) -> Vec<u8> {
         match self {

@@ -5,7 +5,7 @@
 use alloc::vec::Vec;
 
 use super::unsupported;
-use super::{Header, MessageType, NoQuote, QgsError, bounded, framed, parts, required};
+use super::{Header, MessageType, NoAnswer, QgsError, bounded, framed, parts, required};
 use crate::error::ParseError;
 use crate::layout::Fixed as _;
 use crate::reader::Reader;
@@ -27,7 +27,7 @@ impl<'a> QuoteResponse<'a> {
     ///
     /// # Errors
     /// What the service says, or why it cannot be understood. Success with an empty quote is malformed.
-    pub fn parse(message: &'a [u8]) -> Result<Self, NoQuote> {
+    pub fn parse(message: &'a [u8]) -> Result<Self, NoAnswer> {
         let mut reader = answered(message, MessageType::QuoteResponse)?;
         let [selected_id, quote] = parts(&mut reader)?;
         reader.finish()?;
@@ -67,7 +67,7 @@ impl<'a> CollateralResponse<'a> {
     ///
     /// # Errors
     /// What the service says, or why it cannot be understood. Success with an empty document is malformed.
-    pub fn parse(message: &'a [u8]) -> Result<Self, NoQuote> {
+    pub fn parse(message: &'a [u8]) -> Result<Self, NoAnswer> {
         let mut reader = answered(message, MessageType::CollateralResponse)?;
         let version = (u16::read(&mut reader)?, u16::read(&mut reader)?);
         let documents: [&[u8]; 7] = parts(&mut reader)?;
@@ -131,7 +131,7 @@ impl<'a> PlatformInfoResponse<'a> {
     ///
     /// # Errors
     /// What the service says, or why it cannot be understood.
-    pub fn parse(message: &'a [u8]) -> Result<Self, NoQuote> {
+    pub fn parse(message: &'a [u8]) -> Result<Self, NoAnswer> {
         let mut reader = answered(message, MessageType::PlatformInfoResponse)?;
         let (tdqe_isv_svn, pce_isv_svn) = (u16::read(&mut reader)?, u16::read(&mut reader)?);
         let [platform_id, cpu_svn] = parts(&mut reader)?;
@@ -150,7 +150,7 @@ impl<'a> PlatformInfoResponse<'a> {
 }
 
 /// Reads the header of an answer of this type that says success.
-fn answered(message: &[u8], expected: MessageType) -> Result<Reader<'_>, NoQuote> {
+fn answered(message: &[u8], expected: MessageType) -> Result<Reader<'_>, NoAnswer> {
     let mut reader = bounded(message)?;
     let start = reader.clone();
     let header = Header::read(&mut reader, message)?;
@@ -160,7 +160,7 @@ fn answered(message: &[u8], expected: MessageType) -> Result<Reader<'_>, NoQuote
     }
     // Before the parts: an error has none, and is the better explanation.
     match QgsError::from_number(header.error) {
-        Some(error) => Err(NoQuote::Refused(error)),
+        Some(error) => Err(NoAnswer::Refused(error)),
         None => Ok(reader),
     }
 }

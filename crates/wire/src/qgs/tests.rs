@@ -43,7 +43,7 @@ fn an_error_has_the_size_that_intels_client_expects_and_is_read_back() {
         let error = QgsError::from_number(number).unwrap();
         let frame = error.write(MessageType::QuoteResponse);
         assert_eq!(frame[16..20], number.to_le_bytes());
-        assert_eq!(QuoteResponse::parse(&frame[4..]), Err(NoQuote::Refused(error)));
+        assert_eq!(QuoteResponse::parse(&frame[4..]), Err(NoAnswer::Refused(error)));
     }
     assert_eq!(QgsError::from_number(0), None);
 }
@@ -69,7 +69,7 @@ fn collateral_is_read_back_with_and_without_the_zeros_of_minor_version_0() {
     assert_eq!(CollateralResponse::parse(&longer[4..]), Ok(answer.clone()));
     let empty = CollateralResponse { pck_crl: &[], ..answer };
     let refused = CollateralResponse::parse(&empty.write(false)[4..]).map(drop);
-    assert!(matches!(refused, Err(NoQuote::Malformed(_))));
+    assert!(matches!(refused, Err(NoAnswer::Malformed(_))));
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn a_request_without_a_part_that_it_must_have_is_refused() {
 #[test]
 fn success_without_a_quote_is_refused() {
     let frame = QuoteResponse { selected_id: &[7; 16], quote: &[] }.write();
-    assert!(matches!(QuoteResponse::parse(&frame[4..]), Err(NoQuote::Malformed(_))));
+    assert!(matches!(QuoteResponse::parse(&frame[4..]), Err(NoAnswer::Malformed(_))));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tdattest_attester::wire::qgs::NoQuote;
+use tdattest_attester::wire::qgs::NoAnswer;
 use tdattest_attester::wire::quote::Quote;
 use tdattest_attester::{Hop, ProviderError, ReportError, RtmrError};
 use tdx_attest::status::Status;
@@ -66,7 +66,7 @@ fn a_missing_quote_has_a_status_by_its_way() {
     let deadline = ProviderError::Deadline { hop: Hop::Receive, allowed: Duration::from_secs(60) };
     let generation = ProviderError::Generation { expected: 1, found: "2".into() };
     let closed_early = ProviderError::ClosedEarly { received: 3, expected: 4 };
-    let in_qgs = ProviderError::Qgs(NoQuote::Malformed(malformed()));
+    let in_qgs = ProviderError::Qgs(NoAnswer::Malformed(malformed()));
     // Fault, and its status over vsock, through configfs-tsm and by GET_QUOTE.
     let table = [
         (ProviderError::Unavailable("no".into()), [VsockFailure, NotSupported, QuoteFailure]),

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow};
 use tdattest_attester::wire::bytes::ReportData;
-use tdattest_attester::wire::qgs::NoQuote;
+use tdattest_attester::wire::qgs::NoAnswer;
 use tdattest_attester::wire::quote::Quote;
 use tdattest_attester::wire::td_report::TdReport;
 use tdattest_attester::{
@@ -126,7 +126,7 @@ fn failed_hop(fault: &ProviderError) -> usize {
             Hop::Send => 2,
             Hop::Receive => 3,
         },
-        ProviderError::ClosedEarly { .. } | ProviderError::Qgs(NoQuote::Malformed(_)) => 3,
+        ProviderError::ClosedEarly { .. } | ProviderError::Qgs(NoAnswer::Malformed(_)) => 3,
         ProviderError::Qgs(_) => 4,
         _ => 5,
     }
