@@ -4,7 +4,7 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand};
 
 #[cfg(target_os = "linux")]
-use crate::commands::{channel, quote, report, rtmr};
+use crate::commands::{channel, qgs, quote, report, rtmr};
 use crate::commands::{completions, copy_out, demo, inspect, man, sim, verify};
 
 const STYLES: Styles = Styles::styled()
@@ -58,6 +58,8 @@ pub(crate) enum Command {
     Channel(channel::Args),
     #[cfg(target_os = "linux")]
     Rtmr(rtmr::Args),
+    #[cfg(target_os = "linux")]
+    Qgs(qgs::Args),
     Sim(sim::Args),
     Demo(demo::Args),
     CopyOut(copy_out::Args),

@@ -8,6 +8,8 @@ pub(crate) mod demo;
 pub(crate) mod inspect;
 pub(crate) mod man;
 #[cfg(target_os = "linux")]
+pub(crate) mod qgs;
+#[cfg(target_os = "linux")]
 pub(crate) mod quote;
 #[cfg(target_os = "linux")]
 pub(crate) mod report;
@@ -33,6 +35,8 @@ pub(crate) fn run(command: Command) -> Result<Exit> {
         Command::Quote(args) => quote::run(&args),
         #[cfg(target_os = "linux")]
         Command::Rtmr(args) => rtmr::run(&args),
+        #[cfg(target_os = "linux")]
+        Command::Qgs(args) => qgs::run(&args),
         Command::Sim(args) => sim::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::CopyOut(args) => copy_out::run(&args),

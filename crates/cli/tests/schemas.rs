@@ -26,6 +26,8 @@ fn every_property_of_the_schemas_is_described() {
         "faults.json",
         "rtmrs.json",
         "event-log.json",
+        "qgs-check.json",
+        "qgs-status.json",
     ] {
         assert_eq!(Schema::read(name).undescribed(), Vec::<String>::new(), "{name}");
     }
