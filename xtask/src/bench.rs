@@ -1,5 +1,5 @@
 //! How fast is a verification, beside the `dcap-qvl` crate on the same machine in the same run? And how fast does the
-//! simulator mint?
+//! simulator mint, and the Quote Generation Service answer?
 //!
 //! The measuring itself are Cargo benches of this package: always optimised, and the peer stays a
 //! dev-dependency, which no user builds.
@@ -32,11 +32,13 @@ enum Bench {
     Verification,
     /// The simulator
     Minting,
+    /// The Quote Generation Service
+    Qgs,
 }
 
 /// Builds and runs the benches, which print the results.
 pub(crate) fn run(args: &Args) -> Result<()> {
-    let all = [Bench::Verification, Bench::Minting];
+    let all = [Bench::Verification, Bench::Minting, Bench::Qgs];
     let chosen = all.into_iter().filter(|bench| args.only.is_none_or(|only| only == *bench));
     chosen.into_iter().try_for_each(|bench| run_one(bench, args))
 }
@@ -45,6 +47,7 @@ fn run_one(bench: Bench, args: &Args) -> Result<()> {
     let name = match bench {
         Bench::Verification => "verification",
         Bench::Minting => "minting",
+        Bench::Qgs => "qgs",
     };
     let mut command = Command::new("cargo");
     command.args(["bench", "--quiet", "--package", "xtask", "--bench", name, "--"]);

@@ -29,7 +29,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("dropin/quote-verification", &["wire", "verifier", "collateral"]),
     ("dropin/dcap-quoteverify", &["wire", "verifier", "collateral"]),
     ("dropin/dcap-quoteprov", &["wire", "verifier", "collateral"]),
-    ("xtask", &["wire", "verifier", "collateral", "simulator"]),
+    ("xtask", &["wire", "verifier", "collateral", "simulator", "qgs"]),
 ];
 
 /// Dev-dependencies are free, except these: a test double that shares code with what it tests

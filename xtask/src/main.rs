@@ -20,6 +20,7 @@ mod documents;
 mod installation;
 mod layers;
 mod licence;
+mod soak;
 mod sources;
 mod toolchain;
 mod vectors;
@@ -43,7 +44,7 @@ enum Task {
     Demo,
     /// Check licences and duplicate versions of what the workspace ships
     Dependencies,
-    /// Build the static command, check it, and lay it out for installation
+    /// Build the command, static or for a TDX host, check it, and lay it out for installation
     Dist(dist::Args),
     /// Build the replacements of Intel's libraries, check them, and lay them out for installation
     DistDropins(dist_dropins::Args),
@@ -51,6 +52,8 @@ enum Task {
     Documents,
     /// Check that crates and sources keep to the architecture
     Layers,
+    /// Load the Quote Generation Service for minutes, with clients that vanish and a backend that fails
+    Soak(soak::Args),
     /// Run a folder of quotes with known verdicts, or mint the one of the tree
     Vectors(vectors::Args),
 }
@@ -76,6 +79,7 @@ fn perform(task: &Task) -> Result<ExitCode> {
         Task::DistDropins(args) => dist_dropins::run(args)?,
         Task::Documents => documents::run()?,
         Task::Layers => layers::run()?,
+        Task::Soak(args) => soak::run(args)?,
         Task::Vectors(args) => vectors::run(args)?,
     }
     Ok(ExitCode::SUCCESS)

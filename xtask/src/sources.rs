@@ -1,4 +1,4 @@
-//! What the sources may not say: `unsafe` outside its four homes, and I/O or time in the pure pair.
+//! What the sources may not say: `unsafe` outside its homes, and I/O or time in the pure pair.
 //!
 //! A scan by line, not a parser: it knows `//` and string literals, which is enough for code
 //! that rustfmt has laid out. The compiler's own lints stand behind it.
@@ -11,9 +11,14 @@ use anyhow::{Context, Result};
 /// Where our Rust code lives; absent folders are skipped.
 const ROOTS: [&str; 4] = ["crates", "dropin", "fuzz", "xtask"];
 
-/// House rule 6.
-const UNSAFE_HOMES: [&str; 4] =
-    ["crates/attester/src/ioctl.rs", "crates/qgs/src/backend/intel.rs", "crates/capi/", "dropin/"];
+/// House rule 6. The stand-in is no part of a crate: a test compiles it in place of Intel's C library.
+const UNSAFE_HOMES: [&str; 5] = [
+    "crates/attester/src/ioctl.rs",
+    "crates/qgs/src/backend/intel.rs",
+    "crates/qgs/tests/stand_in/",
+    "crates/capi/",
+    "dropin/",
+];
 
 /// House rule 5.
 const PURE_FOLDERS: [&str; 2] = ["crates/wire/src/", "crates/verifier/src/"];

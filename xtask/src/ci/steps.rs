@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use cargo_metadata::{MetadataCommand, TargetKind};
 use clap::ValueEnum;
 
-use crate::{dependencies, documents, layers, toolchain, vectors};
+use crate::{dependencies, documents, layers, soak, toolchain, vectors};
 
 const FUZZ_MANIFEST: &str = "fuzz/Cargo.toml";
 
@@ -35,6 +35,8 @@ pub(super) enum Step {
     Wasm,
     /// The verifier builds without `std`
     NoStd,
+    /// The Quote Generation Service under load for 30 seconds
+    Soak,
     /// Ten seconds of every fuzz target
     Fuzz,
     /// The parsers' unit tests under Miri
@@ -70,6 +72,7 @@ impl Step {
             Self::Vectors => vectors::check_minted().map(|()| Outcome::Passed),
             Self::Wasm => build_verifier_for("wasm32-unknown-unknown"),
             Self::NoStd => build_verifier_for("x86_64-unknown-none"),
+            Self::Soak => soak::run(&soak::Args::SHORT).map(|()| Outcome::Passed),
             Self::Fuzz => fuzz(),
             Self::Miri => miri(),
         }
@@ -151,7 +154,8 @@ mod tests {
     #[test]
     fn steps_are_selected_by_the_names_they_print() {
         let names: Vec<String> = Step::value_variants().iter().map(Step::to_string).collect();
-        let all = "fmt clippy test doc layers dependencies documents vectors wasm no-std fuzz miri";
+        let all =
+            "fmt clippy test doc layers dependencies documents vectors wasm no-std soak fuzz miri";
         assert_eq!(names.join(" "), all);
     }
 }
