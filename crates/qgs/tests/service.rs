@@ -234,15 +234,7 @@ fn what_says_success_and_gives_nothing_or_too_much_is_a_failure() {
 
 #[test]
 fn a_backend_that_hangs_costs_one_answer_and_its_worker_is_replaced() {
-    let gate = Arc::new(Gate::default());
-    let hanging = Arc::clone(&gate);
-    let backend = Scripted::of(
-        |_| Ok(()),
-        move |_| {
-            hanging.wait();
-            Ok(vec![])
-        },
-    );
+    let (backend, gate) = Scripted::held();
     let deadlines = Deadlines { answer: Duration::from_millis(1), ..Deadlines::default() };
     let mut running = Running::start(&backend, Settings { deadlines, ..one_worker() });
     // A deadline this short may pass before the worker begins.
@@ -290,15 +282,7 @@ fn a_peers_text_is_not_kept_whatever_its_length() {
 
 #[test]
 fn overload_is_answered_at_once_and_counted() {
-    let gate = Arc::new(Gate::default());
-    let busy = Arc::clone(&gate);
-    let backend = Scripted::of(
-        |_| Ok(()),
-        move |_| {
-            busy.wait();
-            Ok(vec![])
-        },
-    );
+    let (backend, gate) = Scripted::held();
     let pool = PoolSettings { queue: 1, ..one_worker().pool };
     let running = Running::start(&backend, Settings { pool, ..Settings::default() });
     thread::scope(|scope| {
@@ -322,15 +306,7 @@ fn overload_is_answered_at_once_and_counted() {
 
 #[test]
 fn one_user_gets_no_more_than_its_share() {
-    let gate = Arc::new(Gate::default());
-    let busy = Arc::clone(&gate);
-    let backend = Scripted::of(
-        |_| Ok(()),
-        move |_| {
-            busy.wait();
-            Ok(vec![])
-        },
-    );
+    let (backend, gate) = Scripted::held();
     let limits = Limits { requests_per_user: 1, ..Limits::default() };
     let running = Running::start(&backend, Settings { limits, ..one_worker() });
     thread::scope(|scope| {
@@ -365,22 +341,9 @@ fn one_connection_too_many_is_told_so() {
 
 #[test]
 fn a_drain_answers_who_was_let_in_and_takes_nobody_more() {
-    let gate = Arc::new(Gate::default());
-    let busy = Arc::clone(&gate);
-    let backend = Scripted::of(
-        |_| Ok(()),
-        move |_| {
-            busy.wait();
-            Ok(vec![])
-        },
-    );
+    let (backend, gate) = Scripted::held();
     let mut running = Running::start(&backend, one_worker());
-    let bytes = report(1);
-    let mut stream = running.connect();
-    stream.write_all(&Request::Quote { report: &bytes, id_list: &[] }.write()).unwrap();
-    while backend.asked.load(Ordering::SeqCst) < 1 {
-        thread::yield_now();
-    }
+    let stream = running.ask_and_wait(&backend);
     let path = running.path.clone();
     let service = running.service.take().unwrap();
     let draining = thread::spawn(move || service.drain(Duration::from_secs(60)));
@@ -396,22 +359,9 @@ fn a_drain_answers_who_was_let_in_and_takes_nobody_more() {
 
 #[test]
 fn what_hangs_does_not_keep_a_drain_for_ever() {
-    let gate = Arc::new(Gate::default());
-    let busy = Arc::clone(&gate);
-    let backend = Scripted::of(
-        |_| Ok(()),
-        move |_| {
-            busy.wait();
-            Ok(vec![])
-        },
-    );
+    let (backend, gate) = Scripted::held();
     let mut running = Running::start(&backend, one_worker());
-    let bytes = report(1);
-    let mut stream = running.connect();
-    stream.write_all(&Request::Quote { report: &bytes, id_list: &[] }.write()).unwrap();
-    while backend.asked.load(Ordering::SeqCst) < 1 {
-        thread::yield_now();
-    }
+    let stream = running.ask_and_wait(&backend);
     assert!(!running.service.take().unwrap().drain(Duration::from_millis(1)));
     assert_eq!(all(stream), Vec::<u8>::new());
     gate.open();

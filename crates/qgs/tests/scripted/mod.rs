@@ -34,6 +34,17 @@ impl Scripted {
         Self::of(|_| Ok(()), |_| Ok(vec![]))
     }
 
+    /// Every context opens; no quote comes before the gate is opened.
+    pub(crate) fn held() -> (Arc<Self>, Arc<Gate>) {
+        let gate = Arc::new(Gate::default());
+        let held = Arc::clone(&gate);
+        let quote = move |_| {
+            held.wait();
+            Ok(vec![])
+        };
+        (Self::of(|_| Ok(()), quote), gate)
+    }
+
     /// An empty quote in the script stands for that of the report.
     pub(crate) fn of(
         open: impl Fn(usize) -> Result<(), Failure> + Send + Sync + 'static,
@@ -169,6 +180,17 @@ impl Running {
         let mut stream = self.connect();
         stream.write_all(bytes).unwrap();
         all(stream)
+    }
+
+    /// Asks for the quote of report 1, and waits until the backend is at it.
+    pub(crate) fn ask_and_wait(&self, backend: &Scripted) -> UnixStream {
+        let mut stream = self.connect();
+        let request = Request::Quote { report: &report(1), id_list: &[] }.write();
+        stream.write_all(&request).unwrap();
+        while backend.asked.load(Ordering::SeqCst) < 1 {
+            std::thread::yield_now();
+        }
+        stream
     }
 
     /// Asks for a quote as a guest does.
