@@ -1,9 +1,11 @@
-//! Any text as a document that Intel signs: no panic, and levels come out in descending order.
+//! Any text as a document that Intel signs, or as a list of PCK certificates: no panic, and levels come out in
+//! descending order.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use tdattest_verifier::wire::bytes::EcdsaSignature;
 use tdattest_verifier::wire::evaluation_data::EvaluationDataNumbers;
+use tdattest_verifier::wire::pck_certificates::PckCertificates;
 use tdattest_verifier::wire::qe_identity::QeIdentity;
 use tdattest_verifier::wire::signed::{Document, Signed};
 use tdattest_verifier::wire::tcb_info::{TcbInfo, TcbLevel};
@@ -17,6 +19,7 @@ fuzz_target!(|text: &[u8]| {
         assert!(identity.tcb_levels.is_sorted_by(|one, next| one.isv_svn > next.isv_svn));
     }
     let _ = open::<EvaluationDataNumbers>(text);
+    let _ = PckCertificates::parse_entries(text);
 });
 
 /// The text as a whole answer, or as the inner object.

@@ -55,6 +55,7 @@ mod codes;
 mod crl;
 pub mod crypto;
 mod document;
+pub mod endorsement;
 pub mod error;
 mod policy;
 mod prepared;
@@ -71,6 +72,7 @@ mod verify;
 
 // The public interface is:
 pub use appraise::{AttestationResult, Finding, Rejection, appraise};
+pub use endorsement::EndorsementError;
 pub use error::{Failure, VerifyError};
 pub use policy::Policy;
 pub use prepared::{PrepareError, PreparedCollateral};

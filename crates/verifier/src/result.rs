@@ -54,6 +54,8 @@ pub enum Judgement {
     Collateral(CollateralError),
     /// There is no collateral at all.
     NoCollateral,
+    /// Collateral was asked for, and could not be had. The text says of whom, and why.
+    CollateralUnavailable(String),
     /// An input could not be had: no such file, no permission. The text says what and why.
     Input(String),
 }
@@ -94,9 +96,9 @@ impl Judgement {
             {
                 Verdict::Undecided
             }
-            Self::Collateral(CollateralError::Missing(_)) | Self::NoCollateral => {
-                Verdict::Undecided
-            }
+            Self::Collateral(CollateralError::Missing(_))
+            | Self::NoCollateral
+            | Self::CollateralUnavailable(_) => Verdict::Undecided,
             Self::Rejected(_)
             | Self::Failed { .. }
             | Self::UnreadableQuote(_)
@@ -128,6 +130,7 @@ impl Judgement {
             Self::UnreadableQuote(_)
             | Self::Collateral(_)
             | Self::NoCollateral
+            | Self::CollateralUnavailable(_)
             | Self::Input(_) => None,
         }
     }

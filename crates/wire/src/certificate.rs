@@ -9,9 +9,9 @@ use core::fmt::{self, Write as _};
 
 use der::asn1::{AnyRef, BitStringRef, ObjectIdentifier, OctetStringRef, UintRef};
 use der::{Decode, Encode, Reader as _, Sequence, SliceReader, Tag, Tagged as _};
-use x509_cert::ext::pkix::name::DirectoryString;
+use x509_cert::ext::pkix::name::{DirectoryString, DistributionPointName, GeneralName};
 use x509_cert::ext::pkix::{
-    AuthorityKeyIdentifier, BasicConstraints, KeyUsage, SubjectKeyIdentifier,
+    AuthorityKeyIdentifier, BasicConstraints, CrlDistributionPoints, KeyUsage, SubjectKeyIdentifier,
 };
 use x509_cert::spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
 use x509_cert::time::Time;
@@ -201,6 +201,23 @@ impl<'a> Extensions<'a> {
     /// The key usage; `None` when absent or malformed.
     pub fn key_usage(&self) -> Option<KeyUsage> {
         KeyUsage::from_der(self.get(oid::KEY_USAGE)?.value).ok()
+    }
+
+    /// The first address at which the CRL that the certificate may be in is published.
+    pub fn crl_address(&self) -> Option<String> {
+        let value = self.get(oid::CRL_DISTRIBUTION_POINTS)?.value;
+        let CrlDistributionPoints(points) = CrlDistributionPoints::from_der(value).ok()?;
+        points.into_iter().find_map(|point| match point.distribution_point? {
+            DistributionPointName::FullName(names) => {
+                names.into_iter().find_map(|name| match name {
+                    GeneralName::UniformResourceIdentifier(address) => {
+                        Some(address.as_str().into())
+                    }
+                    _ => None,
+                })
+            }
+            DistributionPointName::NameRelativeToCRLIssuer(_) => None,
+        })
     }
 
     /// The CRL number, big endian; `None` when absent or malformed.

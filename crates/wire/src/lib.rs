@@ -9,7 +9,7 @@
 //! bytes ──▶ quote · td_report            evidence
 //! PEM, DER ──▶ certificate · crl · pck   X.509 and Intel's SGX extension
 //! JSON ──▶ tcb_info · qe_identity · evaluation_data   documents Intel signs, opened through `signed`
-//! collateral ◀── pcs                     which documents a quote needs, and the set of them
+//! collateral ◀── endorsement ◀── pcs      which documents a quote needs, each of them, the set of them
 //! ```
 #![no_std]
 #![forbid(unsafe_code)]
@@ -39,12 +39,14 @@ pub mod certificate;
 pub mod collateral;
 pub mod crl;
 pub mod enclave_report;
+pub mod endorsement;
 pub mod error;
 pub mod evaluation_data;
 pub mod event_log;
 mod json;
 pub mod limits;
 pub mod pck;
+pub mod pck_certificates;
 pub mod pcs;
 pub mod pem;
 pub mod qe_identity;

@@ -31,6 +31,12 @@ pub const CHAIN_CERTIFICATES: usize = 4;
 /// Largest PEM text of a chain, in bytes: [`CHAIN_CERTIFICATES`] in base64, with room for comments.
 pub const CHAIN_BYTES: usize = 128 * 1024;
 
+/// Most PCK certificates of one platform. There is one a TCB level; the most seen is 19.
+pub const PCK_CERTIFICATES: usize = 256;
+
+/// Largest platform manifest, in bytes: the most digits that PCS API v4 ("Get PCK Certificates") takes, halved.
+pub const PLATFORM_MANIFEST_BYTES: usize = 56_442;
+
 /// Most extensions of a certificate or CRL. PCK certificates have 6.
 pub const EXTENSIONS: usize = 32;
 

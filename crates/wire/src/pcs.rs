@@ -23,7 +23,7 @@ pub const INTEL_ROOT_CA_CRL: &str =
     "https://certificates.trustedservices.intel.com/IntelSGXRootCA.der";
 
 /// The CA that certified a platform's PCK.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PckCa {
     /// Platforms with one package.
     Processor,
@@ -51,7 +51,7 @@ impl PckCa {
 }
 
 /// Which of the sets of TCB info that Intel serves at one time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum EvaluationDataSet {
     /// The set that is in force for everybody.
     #[default]
@@ -62,8 +62,8 @@ pub enum EvaluationDataSet {
     Number(u32),
 }
 
-/// One request to a PCS.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// One request to a PCS for a signed document. Its path names the document, in caches and exports too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PcsRequest {
     /// The CRL of a PCK CA; its issuer chain comes in a header.
     PckCrl(PckCa),
@@ -71,6 +71,10 @@ pub enum PcsRequest {
     TcbInfo(TeeType, Fmspc, EvaluationDataSet),
     /// The identity of the QE.
     QeIdentity(TeeType, EvaluationDataSet),
+    /// The identity of Intel's quote verification enclave.
+    QveIdentity(EvaluationDataSet),
+    /// The TCB evaluation data numbers, and when each became public.
+    EvaluationDataNumbers(TeeType),
     /// The root CA's CRL.
     RootCaCrl,
 }
@@ -81,26 +85,92 @@ impl PcsRequest {
         alloc::format!("{self}")
     }
 
-    /// The part of the collateral that the answer's body is.
-    pub fn part(&self) -> Part {
+    /// The request with this path and query, spelled as [`PcsRequest::path`] spells it.
+    pub fn from_path(path: &str) -> Option<Self> {
+        use TeeType::{Sgx, Tdx};
+        let (name, query) = path.split_once('?').unwrap_or((path, ""));
+        let found = match name {
+            "/sgx/certification/v4/pckcrl" => Self::PckCrl(pck_ca(query)?),
+            "/sgx/certification/v4/tcb" => tcb_info(Sgx, query)?,
+            "/tdx/certification/v4/tcb" => tcb_info(Tdx, query)?,
+            "/sgx/certification/v4/qe/identity" => Self::QeIdentity(Sgx, set(query)?),
+            "/tdx/certification/v4/qe/identity" => Self::QeIdentity(Tdx, set(query)?),
+            "/sgx/certification/v4/qve/identity" => Self::QveIdentity(set(query)?),
+            "/sgx/certification/v4/tcbevaluationdatanumbers" => Self::EvaluationDataNumbers(Sgx),
+            "/tdx/certification/v4/tcbevaluationdatanumbers" => Self::EvaluationDataNumbers(Tdx),
+            "/sgx/certification/v4/rootcacrl" => Self::RootCaCrl,
+            _ => return None,
+        };
+        // One spelling a document: another would be another name for it.
+        (found.path() == path).then_some(found)
+    }
+
+    /// The part of a quote's collateral that the answer's body is, if it is one.
+    pub fn part(&self) -> Option<Part> {
         match self {
-            Self::PckCrl(_) => Part::PckCrl,
-            Self::TcbInfo(..) => Part::TcbInfo,
-            Self::QeIdentity(..) => Part::QeIdentity,
-            Self::RootCaCrl => Part::RootCaCrl,
+            Self::PckCrl(_) => Some(Part::PckCrl),
+            Self::TcbInfo(..) => Some(Part::TcbInfo),
+            Self::QeIdentity(..) => Some(Part::QeIdentity),
+            Self::RootCaCrl => Some(Part::RootCaCrl),
+            Self::QveIdentity(_) | Self::EvaluationDataNumbers(_) => None,
         }
     }
 
-    /// The header that carries an issuer chain, and the part that the chain is.
-    pub fn issuer_chain(&self) -> Option<(&'static str, Part)> {
+    /// The part of a quote's collateral that the answer's issuer chain is, if it is one.
+    pub fn issuer_chain_part(&self) -> Option<Part> {
         match self {
-            Self::PckCrl(_) => Some(("SGX-PCK-CRL-Issuer-Chain", Part::PckCrlIssuerChain)),
-            Self::TcbInfo(..) => Some(("TCB-Info-Issuer-Chain", Part::TcbInfoIssuerChain)),
-            Self::QeIdentity(..) => {
-                Some(("SGX-Enclave-Identity-Issuer-Chain", Part::QeIdentityIssuerChain))
+            Self::PckCrl(_) => Some(Part::PckCrlIssuerChain),
+            Self::TcbInfo(..) => Some(Part::TcbInfoIssuerChain),
+            Self::QeIdentity(..) => Some(Part::QeIdentityIssuerChain),
+            Self::RootCaCrl | Self::QveIdentity(_) | Self::EvaluationDataNumbers(_) => None,
+        }
+    }
+
+    /// The header that carries the issuer chain; nothing for the root CA's CRL, which comes without one.
+    pub fn issuer_chain_header(&self) -> Option<&'static str> {
+        match self {
+            Self::PckCrl(_) => Some("SGX-PCK-CRL-Issuer-Chain"),
+            Self::TcbInfo(..) => Some("TCB-Info-Issuer-Chain"),
+            Self::QeIdentity(..) | Self::QveIdentity(_) => {
+                Some("SGX-Enclave-Identity-Issuer-Chain")
             }
+            Self::EvaluationDataNumbers(_) => Some("TCB-Evaluation-Data-Numbers-Issuer-Chain"),
             Self::RootCaCrl => None,
         }
+    }
+
+    /// What the document is called in messages: `TCB info`.
+    pub fn document(&self) -> &'static str {
+        match self {
+            Self::PckCrl(_) => "PCK CRL",
+            Self::TcbInfo(..) => "TCB info",
+            Self::QeIdentity(..) => "QE identity",
+            Self::QveIdentity(_) => "QvE identity",
+            Self::EvaluationDataNumbers(_) => "TCB evaluation data numbers",
+            Self::RootCaCrl => "root CA CRL",
+        }
+    }
+}
+
+fn pck_ca(query: &str) -> Option<PckCa> {
+    let name = query.strip_prefix("ca=")?.strip_suffix("&encoding=der")?;
+    [PckCa::Processor, PckCa::Platform].into_iter().find(|ca| ca.name() == name)
+}
+
+fn tcb_info(tee: TeeType, query: &str) -> Option<PcsRequest> {
+    let (fmspc, rest) = query.strip_prefix("fmspc=")?.split_once('&')?;
+    Some(PcsRequest::TcbInfo(tee, fmspc.parse().ok()?, set(rest)?))
+}
+
+fn set(query: &str) -> Option<EvaluationDataSet> {
+    match query {
+        "update=standard" => Some(EvaluationDataSet::Standard),
+        "update=early" => Some(EvaluationDataSet::Early),
+        _ => query
+            .strip_prefix("tcbEvaluationDataNumber=")?
+            .parse()
+            .ok()
+            .map(EvaluationDataSet::Number),
     }
 }
 
@@ -121,6 +191,13 @@ impl fmt::Display for PcsRequest {
             Self::QeIdentity(of, set) => {
                 write!(f, "/{}/certification/v4/qe/identity", tee(of))?;
                 write_set(f, '?', *set)
+            }
+            Self::QveIdentity(set) => {
+                f.write_str("/sgx/certification/v4/qve/identity")?;
+                write_set(f, '?', *set)
+            }
+            Self::EvaluationDataNumbers(of) => {
+                write!(f, "/{}/certification/v4/tcbevaluationdatanumbers", tee(of))
             }
             Self::RootCaCrl => f.write_str("/sgx/certification/v4/rootcacrl"),
         }
@@ -210,5 +287,38 @@ mod tests {
         );
         let numbered = PcsRequest::QeIdentity(TeeType::Sgx, EvaluationDataSet::Number(17));
         assert_eq!(numbered.path(), "/sgx/certification/v4/qe/identity?tcbEvaluationDataNumber=17");
+    }
+
+    #[test]
+    fn reads_every_path_that_it_spells_and_no_other_spelling() {
+        let fmspc: Fmspc = "00806f05abcd".parse().unwrap();
+        for set in
+            [EvaluationDataSet::Standard, EvaluationDataSet::Early, EvaluationDataSet::Number(7)]
+        {
+            for tee in [TeeType::Sgx, TeeType::Tdx] {
+                for request in [
+                    PcsRequest::PckCrl(PckCa::Processor),
+                    PcsRequest::PckCrl(PckCa::Platform),
+                    PcsRequest::TcbInfo(tee, fmspc, set),
+                    PcsRequest::QeIdentity(tee, set),
+                    PcsRequest::QveIdentity(set),
+                    PcsRequest::EvaluationDataNumbers(tee),
+                    PcsRequest::RootCaCrl,
+                ] {
+                    assert_eq!(PcsRequest::from_path(&request.path()), Some(request));
+                }
+            }
+        }
+        for other in [
+            "",
+            "/sgx/certification/v4/tcb?fmspc=00806f05abcd&update=standard",
+            "/sgx/certification/v4/tcb?fmspc=00806F05ABCD",
+            "/sgx/certification/v4/qe/identity?tcbEvaluationDataNumber=007",
+            "/sgx/certification/v4/rootcacrl?",
+            "/sgx/certification/v3/qe/identity?update=early",
+            "/sgx/certification/v4/pckcrl?ca=root&encoding=der",
+        ] {
+            assert_eq!(PcsRequest::from_path(other), None, "{other}");
+        }
     }
 }

@@ -4,6 +4,7 @@ use serde::Serialize;
 use tdattest_verifier::verified::{PckFacts, QuoteFacts};
 use tdattest_verifier::wire::Fixed;
 use tdattest_verifier::wire::bytes::Hex;
+use tdattest_verifier::wire::collateral::Part;
 use tdattest_verifier::wire::enclave_report::EnclaveReport;
 use tdattest_verifier::wire::error::ParseError;
 use tdattest_verifier::wire::pcs::{
@@ -117,8 +118,8 @@ impl RequestView {
             PcsRequest::RootCaCrl => INTEL_ROOT_CA_CRL.into(),
             request => format!("{INTEL_PCS}{request}"),
         };
-        let issuer_chain_header = request.issuer_chain().map(|(header, _)| header);
-        Self { part: request.part().name(), url, issuer_chain_header }
+        let part = request.part().map_or(request.document(), Part::name);
+        Self { part, url, issuer_chain_header: request.issuer_chain_header() }
     }
 }
 

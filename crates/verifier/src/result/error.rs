@@ -41,6 +41,11 @@ pub(super) fn views(judgement: &Judgement) -> Vec<ErrorView> {
             qvl_status: Some("MISSING_PARAMETERS"),
             message: "no collateral to verify the quote with".into(),
         }],
+        Judgement::CollateralUnavailable(message) => alloc::vec![ErrorView {
+            code: "collateral.missing",
+            qvl_status: Some("MISSING_PARAMETERS"),
+            message: message.clone(),
+        }],
         Judgement::Input(message) => alloc::vec![ErrorView {
             code: "input.unreadable",
             qvl_status: None,

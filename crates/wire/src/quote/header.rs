@@ -39,7 +39,7 @@ impl Version {
 }
 
 /// The TEE that a quote speaks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TeeType {
     /// An SGX enclave.
     Sgx,
