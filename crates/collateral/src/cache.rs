@@ -1,0 +1,330 @@
+//! Documents kept on disk, so that a source is asked seldom and may be away.
+//!
+//! ```text
+//! document ──▶ kept, current ─────────────▶ served
+//!              kept, due ──▶ source asked ──▶ what came, or what is kept
+//!              ended, none ──▶ source asked ──▶ what came, or an error with both facts
+//! ```
+//!
+//! Must stay true: a document is verified before it is kept and again when it is read back; nothing is served past its
+//! end, or older than what was seen, unless that was allowed by name; one caller fetches, the others wait for it.
+
+mod flight;
+pub(crate) mod folder;
+mod refresh;
+mod served;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tdattest_wire::endorsement::{Endorsement, Validity};
+use tdattest_wire::pcs::PcsRequest;
+use tdattest_wire::time::UnixTime;
+
+pub use folder::FolderError;
+pub use refresh::LEAD_S;
+pub use served::{CacheError, Cached, Failure, Origin};
+
+use crate::archive::{Archive, ArchiveError, Kept};
+use crate::authenticate::Authenticate;
+use crate::fetch::Fetch;
+use crate::guard::{Edition, Guard};
+use flight::{Flights, Joined};
+use folder::{Folder, Locked, Shelf};
+use refresh::Need;
+
+/// Says what time it is.
+pub type Clock = Arc<dyn Fn() -> UnixTime + Send + Sync>;
+
+/// A cache in a folder, in front of whoever fetches.
+pub struct Cache {
+    folder: Folder,
+    guard: Guard,
+    source: Arc<dyn Fetch>,
+    authenticate: Arc<dyn Authenticate>,
+    clock: Clock,
+    allow_rollback: bool,
+    allow_stale: bool,
+    flights: Flights,
+    /// When a source failed last, so that one that is away is not asked by every caller.
+    failed: Mutex<BTreeMap<PcsRequest, UnixTime>>,
+}
+
+impl Cache {
+    /// A cache in this folder, which is made when something is first kept.
+    pub fn new(
+        folder: &Path,
+        source: Arc<dyn Fetch>,
+        authenticate: Arc<dyn Authenticate>,
+        clock: Clock,
+    ) -> Self {
+        let folder = Folder::new(folder);
+        Self {
+            guard: Guard::new(folder.clone()),
+            folder,
+            source,
+            authenticate,
+            clock,
+            allow_rollback: false,
+            allow_stale: false,
+            flights: Flights::default(),
+            failed: Mutex::default(),
+        }
+    }
+
+    /// Takes documents that are older than some that were seen, and forgets that those were seen.
+    #[must_use]
+    pub fn dangerous_allow_rollback(self) -> Self {
+        Self { allow_rollback: true, ..self }
+    }
+
+    /// Serves documents that have ended when no newer ones can be had.
+    #[must_use]
+    pub fn dangerous_allow_stale(self) -> Self {
+        Self { allow_stale: true, ..self }
+    }
+
+    /// The document that answers a request: kept, or fetched and then kept.
+    ///
+    /// Whoever asks while somebody fetches it waits for that, or has the kept one at once if it has not ended.
+    ///
+    /// # Errors
+    /// When there is none that holds.
+    pub async fn document(&self, request: PcsRequest) -> Result<Cached, CacheError> {
+        let (held, need) = self.look(request);
+        match (held, need) {
+            (Some(held), Need::Nothing) => Ok(held),
+            (Some(held), Need::Soon) => self.refresh(request, held).await,
+            (held, _) => self.fetch_or_join(request, held).await,
+        }
+    }
+
+    /// Verifies and keeps a document that came another way, such as in an archive.
+    ///
+    /// # Errors
+    /// When it does not hold or is older than one that was seen; when it cannot be written, as [`Origin::Unkept`].
+    pub fn keep(&self, kept: Kept) -> Result<Cached, Failure> {
+        let request = kept.endorsement.request;
+        let validity = self.verified(request, &kept.endorsement)?;
+        self.admit(request, &validity)?;
+        let Kept { endorsement, fetched_at } = kept;
+        let origin = Origin::Fresh;
+        Ok(self.kept(Cached { endorsement, validity, fetched_at, origin }))
+    }
+
+    /// A newer one is due: one caller asks for it, and has the kept one if it does not come.
+    async fn refresh(&self, request: PcsRequest, held: Cached) -> Result<Cached, CacheError> {
+        let flight = self.flights.of(request);
+        let Some(turn) = flight.try_turn() else { return Ok(held) };
+        let lock = match self.folder.try_lock(&request) {
+            Ok(Locked::Theirs) => return Ok(held),
+            // Where nothing can be locked nothing can be kept either, and that is said then.
+            lock => lock,
+        };
+        let outcome = self.renewed(request, Some(held)).await;
+        drop(lock);
+        turn.land(outcome)
+    }
+
+    /// There is nothing to serve: whoever comes first fetches, the others have what that came to.
+    async fn fetch_or_join(
+        &self,
+        request: PcsRequest,
+        held: Option<Cached>,
+    ) -> Result<Cached, CacheError> {
+        let flight = self.flights.of(request);
+        let turn = match flight.turn().await {
+            Joined::Ours(turn) => turn,
+            Joined::Landed(outcome) => return *outcome,
+        };
+        let lock = self.locked(&request).await;
+        let (held, need) = match self.look(request) {
+            (None, _) => (held, Need::Now),
+            found => found,
+        };
+        let outcome = match (held, need) {
+            // Another process brought it in the meantime.
+            (Some(held), Need::Nothing | Need::Soon) => Ok(held),
+            (held, Need::Now) | (held @ None, _) => self.renewed(request, held).await,
+        };
+        drop(lock);
+        turn.land(outcome)
+    }
+
+    /// Waits for another process that fetches the same, for as long as a fetch can take.
+    async fn locked(&self, request: &PcsRequest) -> Option<Locked> {
+        for _ in 0..LOCK_TRIES {
+            match self.folder.try_lock(request) {
+                Ok(Locked::Theirs) => tokio::time::sleep(LOCK_PAUSE).await,
+                Ok(lock) => return Some(lock),
+                Err(_) => return None,
+            }
+        }
+        None
+    }
+
+    /// What the source brings, or else what is kept.
+    async fn renewed(
+        &self,
+        request: PcsRequest,
+        held: Option<Cached>,
+    ) -> Result<Cached, CacheError> {
+        let failure = match self.fetched(request).await {
+            Ok(cached) => return Ok(cached),
+            Err(failure) => failure,
+        };
+        let now = (self.clock)();
+        self.remember_failure(request, now);
+        let Some(held) = held else { return Err(CacheError::Nothing(failure)) };
+        let ended = held.validity.ends();
+        if now <= ended {
+            return Ok(Cached { origin: Origin::LastGood(failure), ..held });
+        }
+        if self.allow_stale {
+            return Ok(Cached { origin: Origin::Stale(failure), ..held });
+        }
+        Err(CacheError::Ended { request, ended, failure })
+    }
+
+    async fn fetched(&self, request: PcsRequest) -> Result<Cached, Failure> {
+        let endorsement = self.source.fetch(request).await.map_err(Failure::Fetch)?;
+        let validity = self.verified(request, &endorsement)?;
+        self.admit(request, &validity)?;
+        let fetched_at = (self.clock)();
+        let ended = validity.ends();
+        if ended < fetched_at && !self.allow_stale {
+            return Err(Failure::Ended { request, ended });
+        }
+        Ok(self.kept(Cached { endorsement, validity, fetched_at, origin: Origin::Fresh }))
+    }
+
+    fn verified(
+        &self,
+        request: PcsRequest,
+        endorsement: &Endorsement,
+    ) -> Result<Validity, Failure> {
+        let untrusted = |fault| Failure::Untrusted { request, fault };
+        if endorsement.request != request {
+            return Err(untrusted(format!("it answers `{}`", endorsement.request)));
+        }
+        self.authenticate.endorsement(endorsement).map_err(untrusted)
+    }
+
+    fn admit(&self, request: PcsRequest, validity: &Validity) -> Result<(), Failure> {
+        if self.allow_rollback {
+            return Ok(());
+        }
+        match self.guard.seen(&request).map_err(Failure::Seen)? {
+            Some(seen) => seen.admit(request, &Edition::of(validity)).map_err(Failure::Rollback),
+            None => Ok(()),
+        }
+    }
+
+    /// Writes a document down. One that cannot be is served all the same: it was verified.
+    fn kept(&self, cached: Cached) -> Cached {
+        match self.write(&cached) {
+            Ok(()) => cached,
+            Err(fault) => {
+                tracing::warn!(request = %cached.endorsement.request, %fault, "a document is not kept");
+                Cached { origin: Origin::Unkept(fault), ..cached }
+            }
+        }
+    }
+
+    fn write(&self, cached: &Cached) -> Result<(), FolderError> {
+        let request = cached.endorsement.request;
+        let kept = Kept { endorsement: cached.endorsement.clone(), fetched_at: cached.fetched_at };
+        let text = Archive::from_iter([kept]).write().map_err(|fault| FolderError::Write {
+            path: self.folder.path(Shelf::Documents, &request),
+            fault: fault.to_string(),
+        })?;
+        let edition = Edition::of(&cached.validity);
+        // What was seen is written first: a crash in between then loses a document, not the guard.
+        if self.allow_rollback {
+            self.guard.roll_back(&request, edition)?;
+        } else {
+            self.guard.remember(&request, edition)?;
+        }
+        self.folder.write(Shelf::Documents, &request, text.as_bytes())
+    }
+
+    /// What is kept, and whether a newer one is wanted.
+    fn look(&self, request: PcsRequest) -> (Option<Cached>, Need) {
+        let held = self.held(request).unwrap_or_else(|fault| {
+            tracing::warn!(%request, fault, "a kept document is not believed");
+            None
+        });
+        let now = (self.clock)();
+        let need = match &held {
+            Some(held) if self.failed_lately(request, now) => {
+                refresh::need_after_failure(held, now)
+            }
+            Some(held) => refresh::need(held, now),
+            None => Need::Now,
+        };
+        (held, need)
+    }
+
+    fn held(&self, request: PcsRequest) -> Result<Option<Cached>, String> {
+        let limit = ENTRY_BYTES;
+        let text = self.folder.read(Shelf::Documents, &request, limit);
+        let Some(text) = text.map_err(|fault| fault.to_string())? else { return Ok(None) };
+        let kept = sole_document(&text).map_err(|fault| fault.to_string())?;
+        let Kept { endorsement, fetched_at } = kept;
+        let checked = self.verified(request, &endorsement).and_then(|validity| {
+            self.admit(request, &validity)?;
+            Ok(validity)
+        });
+        let validity = checked.map_err(|fault| fault.to_string())?;
+        Ok(Some(Cached { endorsement, validity, fetched_at, origin: Origin::Cache }))
+    }
+
+    fn remember_failure(&self, request: PcsRequest, now: UnixTime) {
+        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        failed.retain(|_, at| refresh::is_lately(*at, now));
+        failed.insert(request, now);
+    }
+
+    fn failed_lately(&self, request: PcsRequest, now: UnixTime) -> bool {
+        let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        failed.get(&request).is_some_and(|at| refresh::is_lately(*at, now))
+    }
+}
+
+impl std::fmt::Debug for Cache {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cache").field("folder", &self.folder).finish_non_exhaustive()
+    }
+}
+
+/// Every document that is kept in the folder of a cache, not verified; an error for each file that is none.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn kept_in(folder: &Path) -> Result<Vec<Result<Kept, FolderError>>, FolderError> {
+    let files = Folder::new(folder).files(Shelf::Documents)?;
+    let document = |path: std::path::PathBuf| match folder::read(&path, ENTRY_BYTES)? {
+        None => Err(FolderError::Read { path, fault: "it is gone".into() }),
+        Some(text) => sole_document(&text)
+            .map_err(|fault| FolderError::Malformed { path, fault: fault.to_string() }),
+    };
+    Ok(files.into_iter().map(document).collect())
+}
+
+/// An entry is an archive of one document.
+fn sole_document(text: &[u8]) -> Result<Kept, ArchiveError> {
+    let archive = Archive::parse(text)?;
+    let mut documents = archive.documents();
+    match (documents.next(), documents.next()) {
+        (Some(kept), None) => Ok(kept.clone()),
+        _ => Err(ArchiveError::Malformed("expected one document".into())),
+    }
+}
+
+/// Largest file of a document, in bytes: a CRL at its bound in hexadecimal, with its chain.
+const ENTRY_BYTES: usize = 8 * 1024 * 1024;
+
+/// How long a lock is waited for: a minute, which is longer than a fetch may take.
+const LOCK_TRIES: u32 = 1200;
+const LOCK_PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
