@@ -18,11 +18,24 @@ struct Duplicate {
     reason: &'static str,
 }
 
-const DUPLICATES: &[Duplicate] = &[Duplicate {
-    name: "syn",
-    series: &["2", "3"],
-    reason: "der_derive 0.8, the newest, is on 2; serde, clap and thiserror have moved to 3",
-}];
+const DUPLICATES: &[Duplicate] = &[
+    Duplicate {
+        name: "syn",
+        series: &["2", "3"],
+        reason: "der_derive 0.8, the newest, is on 2; serde, clap and thiserror have moved to 3",
+    },
+    Duplicate { name: "base64", series: &["0.22", "0.23"], reason: POSTGRES },
+    Duplicate { name: "fallible-iterator", series: &["0.2", "0.3"], reason: POSTGRES },
+    Duplicate { name: "const-oid", series: &["0.10", "0.9"], reason: POSTGRES_TLS },
+    Duplicate { name: "der", series: &["0.7", "0.8"], reason: POSTGRES_TLS },
+    Duplicate { name: "der_derive", series: &["0.7", "0.8"], reason: POSTGRES_TLS },
+    Duplicate { name: "spki", series: &["0.7", "0.8"], reason: POSTGRES_TLS },
+    Duplicate { name: "x509-cert", series: &["0.2", "0.3"], reason: POSTGRES_TLS },
+];
+
+const POSTGRES: &str = "postgres-protocol 0.6, the newest, is on the older";
+
+const POSTGRES_TLS: &str = "tokio-postgres-rustls 0.14, the newest, is on the older, for the binding of SCRAM to its TLS channel";
 
 /// Fails on a licence outside the list, on a crate in two versions, and on a stale exception.
 pub(crate) fn run() -> Result<()> {

@@ -1,0 +1,181 @@
+//! One request and its answer: the body in, the headers of the service on, the log and the counters told.
+//!
+//! Must stay true: every answer has a `Request-ID`; a panic costs the one request that it is in; no secret is logged.
+
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Instant;
+
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::{HeaderMap, Method, Response, StatusCode, Version};
+use tokio::time::timeout;
+use tracing::Instrument as _;
+
+use super::body::{Received, Room, Whole};
+use super::log;
+use super::patience::Pace;
+use super::request_id::{REQUEST_ID, RequestId, RequestIds};
+use super::{Answers, Limits};
+use crate::answer::Answer;
+use crate::health::Health;
+use crate::openapi;
+use crate::records::Records;
+use crate::request::Request;
+
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+
+const TEXT: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
+const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
+
+/// What answers requests, and what watches that.
+pub(super) struct Desk {
+    pub(super) answers: Arc<dyn Answers>,
+    pub(super) health: Arc<Health>,
+    pub(super) records: Arc<Records>,
+    pub(super) limits: Limits,
+    pub(super) ids: RequestIds,
+    pub(super) room: Room,
+    /// `timeout=60`
+    pub(super) keep_alive: HeaderValue,
+}
+
+impl Desk {
+    /// Answers one request, whatever happens.
+    pub(super) async fn exchange(
+        self: Arc<Self>,
+        request: hyper::Request<Incoming>,
+        pace: Arc<Pace>,
+    ) -> Result<Response<Whole>, Infallible> {
+        let answering = pace.answering();
+        let begun = Instant::now();
+        let (version, is_head) = (request.version(), *request.method() == Method::HEAD);
+        let id = self.ids.of(request.headers());
+        let line = log::Line::of(&request);
+        let span = tracing::error_span!("request", %id);
+        let answer = self.answer(request).instrument(span.clone()).await;
+        self.records.answered(answer.route, answer.status, begun.elapsed());
+        span.in_scope(|| log::tell(&line, &answer, begun.elapsed()));
+        drop(answering);
+        Ok(self.dressed(answer, &id, version, is_head))
+    }
+
+    /// The answer of the service itself, or of the API.
+    async fn answer(&self, request: hyper::Request<Incoming>) -> Answer {
+        let (head, body) = request.into_parts();
+        let asks = matches!(head.method, Method::GET | Method::HEAD);
+        match head.uri.path() {
+            path if asks && path.starts_with("/healthz/") => {
+                if let Some((status, text)) = self.health.answer(path).await {
+                    return made("healthz", status, JSON, Bytes::from_static(text.as_bytes()));
+                }
+            }
+            openapi::PATH if asks => {
+                return made(
+                    "openapi",
+                    StatusCode::OK,
+                    JSON,
+                    Bytes::from_static(openapi::DOCUMENT),
+                );
+            }
+            _ => {}
+        }
+        let Ok(received) = timeout(self.limits.request, self.room.read(body)).await else {
+            return closing(made("none", StatusCode::REQUEST_TIMEOUT, TEXT, Bytes::new()));
+        };
+        let (body, body_too_large) = match received {
+            Received::Whole(body) => (body, false),
+            Received::TooLarge => (Bytes::new(), true),
+            Received::Broken => {
+                return closing(made("none", StatusCode::BAD_REQUEST, TEXT, Bytes::new()));
+            }
+        };
+        let request = Request {
+            method: head.method,
+            path: head.uri.path().to_owned(),
+            query: head.uri.query().unwrap_or_default().to_owned(),
+            headers: head.headers,
+            body,
+            body_too_large,
+        };
+        let answer = self.bounded(self.answers.answer(request)).await;
+        if body_too_large { closing(answer) } else { answer }
+    }
+
+    /// The answer of the API; what it is instead when that takes for ever, or breaks.
+    async fn bounded(&self, answer: impl Future<Output = Answer>) -> Answer {
+        let mut answer = pin!(answer);
+        let mut whole = pin!(poll_fn(|context| {
+            // What it has left behind is used no more: the future is dropped, and nothing of it was shared but behind
+            // locks that outlive a panic.
+            match catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(context))) {
+                Ok(Poll::Pending) => Poll::Pending,
+                Ok(Poll::Ready(answer)) => Poll::Ready(Some(answer)),
+                Err(_) => Poll::Ready(None),
+            }
+        }));
+        // Most answers are there at once, and need no timer.
+        let at_once = poll_fn(|context| Poll::Ready(whole.as_mut().poll(context))).await;
+        let answer = match at_once {
+            Poll::Ready(answer) => answer,
+            Poll::Pending => match timeout(self.limits.answer, whole).await {
+                Ok(answer) => answer,
+                // Empty, since Intel's client joins the body of a 503 to that of the next try.
+                Err(_) => {
+                    return made("none", StatusCode::SERVICE_UNAVAILABLE, TEXT, Bytes::new());
+                }
+            },
+        };
+        answer.unwrap_or_else(|| {
+            tracing::error!("a request broke the service: this is a mistake in tdattest");
+            let text = Bytes::from_static(b"Internal server error occurred.");
+            made("none", StatusCode::INTERNAL_SERVER_ERROR, TEXT, text)
+        })
+    }
+
+    fn dressed(
+        &self,
+        answer: Answer,
+        id: &RequestId,
+        version: Version,
+        is_head: bool,
+    ) -> Response<Whole> {
+        let Answer { status, mut headers, body, .. } = answer;
+        headers.insert(REQUEST_ID, id.value());
+        // HTTP/2 knows no such headers, and HTTP/1.0 is not kept alive.
+        if version == Version::HTTP_11 && !headers.contains_key(CONNECTION) {
+            headers.insert(CONNECTION, HeaderValue::from_static("keep-alive"));
+            headers.insert(KEEP_ALIVE, self.keep_alive.clone());
+        }
+        if version == Version::HTTP_2 {
+            headers.remove(CONNECTION);
+        }
+        let has_body = status != StatusCode::NOT_MODIFIED && status != StatusCode::NO_CONTENT;
+        if has_body {
+            headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+        }
+        let body = if is_head || !has_body { Bytes::new() } else { body };
+        let mut response = Response::new(Whole::new(body));
+        *response.status_mut() = status;
+        *response.headers_mut() = headers;
+        response
+    }
+}
+
+/// An answer after which the connection ends: what is left of the request is not read.
+fn closing(mut answer: Answer) -> Answer {
+    answer.headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    answer
+}
+
+fn made(route: &'static str, status: StatusCode, kind: HeaderValue, body: Bytes) -> Answer {
+    let headers = HeaderMap::from_iter([(CONTENT_TYPE, kind)]);
+    Answer { status, headers, body, route }
+}
+
+/// What an answer comes to.
+pub type Answering<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

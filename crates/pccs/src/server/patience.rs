@@ -1,0 +1,212 @@
+//! How long a connection waits for its client: between requests, for a request's head, and for an answer to be taken.
+//!
+//! Must stay true: a connection on which nothing moves ends; one whose request is being answered is not hurried.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+/// How long each thing may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Waits {
+    /// Between two requests.
+    pub(super) idle: Duration,
+    /// From the first byte of a request's head to its last.
+    pub(super) head: Duration,
+    /// Until some bytes of an answer are taken.
+    pub(super) send: Duration,
+}
+
+/// Where a connection is; shared by its stream and its requests.
+#[derive(Debug)]
+pub(super) struct Pace(Mutex<State>);
+
+#[derive(Debug)]
+struct State {
+    /// Requests that are being answered.
+    answering: usize,
+    /// Whether some of a head has come.
+    begun: bool,
+    /// When that was, or when the connection came to rest.
+    since: Instant,
+    /// Who reads, if there was nothing to read while a request was being answered: looks again once it is.
+    reader: Option<Waker>,
+}
+
+/// A request that is being answered, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Answering(Arc<Pace>);
+
+impl Pace {
+    pub(super) fn new() -> Arc<Self> {
+        let state = State { answering: 0, begun: false, since: Instant::now(), reader: None };
+        Arc::new(Self(Mutex::new(state)))
+    }
+
+    /// The head of a request is there.
+    pub(super) fn answering(self: &Arc<Self>) -> Answering {
+        let mut state = self.lock();
+        state.answering = state.answering.saturating_add(1);
+        state.begun = false;
+        drop(state);
+        Answering(Arc::clone(self))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        state.answering = state.answering.saturating_sub(1);
+        state.begun = false;
+        state.since = Instant::now();
+        if state.answering == 0
+            && let Some(reader) = state.reader.take()
+        {
+            reader.wake();
+        }
+    }
+}
+
+/// A stream that fails when its client takes too long.
+pub(super) struct Patient<S> {
+    stream: S,
+    pace: Arc<Pace>,
+    waits: Waits,
+    /// Whether a byte that arrives begins a request. In HTTP/2 other things arrive, too.
+    bytes_are_heads: bool,
+    reading: Alarm,
+    writing: Alarm,
+}
+
+impl<S> Patient<S> {
+    pub(super) fn new(stream: S, pace: Arc<Pace>, waits: Waits, bytes_are_heads: bool) -> Self {
+        let (reading, writing) = (Alarm::default(), Alarm::default());
+        Self { stream, pace, waits, bytes_are_heads, reading, writing }
+    }
+
+    /// What there is to read has been read: has it taken too long?
+    fn tired_of_reading(&mut self, context: &mut Context<'_>) -> bool {
+        let mut state = self.pace.lock();
+        if state.answering > 0 {
+            state.reader = Some(context.waker().clone());
+            return false;
+        }
+        let wait = if state.begun { self.waits.head } else { self.waits.idle };
+        let until = state.since.checked_add(wait);
+        drop(state);
+        until.is_some_and(|until| self.reading.rings(until, context))
+    }
+
+    fn has_read(&mut self) {
+        let mut state = self.pace.lock();
+        if self.bytes_are_heads && state.answering == 0 && !state.begun {
+            state.begun = true;
+            state.since = Instant::now();
+        }
+    }
+
+    /// What can be written has been written: has it taken too long?
+    fn while_sending<T>(
+        &mut self,
+        outcome: Poll<io::Result<T>>,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<T>> {
+        if outcome.is_ready() {
+            self.writing.stop();
+            return outcome;
+        }
+        let until = self.writing.until.or_else(|| Instant::now().checked_add(self.waits.send));
+        match until.is_some_and(|until| self.writing.rings(until, context)) {
+            true => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+            false => Poll::Pending,
+        }
+    }
+}
+
+/// A time at which the task is woken.
+#[derive(Default)]
+struct Alarm {
+    until: Option<Instant>,
+    sleep: Option<Pin<Box<Sleep>>>,
+}
+
+impl Alarm {
+    /// Whether it is that late; if not, the task is woken when it is.
+    fn rings(&mut self, until: Instant, context: &mut Context<'_>) -> bool {
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(until)));
+        if self.until != Some(until) {
+            sleep.as_mut().reset(until);
+            self.until = Some(until);
+        }
+        sleep.as_mut().poll(context).is_ready()
+    }
+
+    fn stop(&mut self) {
+        self.until = None;
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        match Pin::new(&mut self.stream).poll_read(context, buffer) {
+            Poll::Pending if self.tired_of_reading(context) => {
+                Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+            }
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(outcome) => {
+                if buffer.filled().len() > before {
+                    self.has_read();
+                }
+                Poll::Ready(outcome)
+            }
+        }
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let outcome = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.while_sending(outcome, context)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let outcome = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        self.while_sending(outcome, context)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let outcome = Pin::new(&mut self.stream).poll_flush(context);
+        self.while_sending(outcome, context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let outcome = Pin::new(&mut self.stream).poll_shutdown(context);
+        self.while_sending(outcome, context)
+    }
+}

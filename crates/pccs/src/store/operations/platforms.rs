@@ -1,0 +1,184 @@
+//! Platforms, their PCK certificates, and which of those was chosen for a raw TCB.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tdattest_wire::bytes::Fmspc;
+use tdattest_wire::pck_certificates::Tcbm;
+
+use super::super::session::{Operation, Row, Session};
+use super::super::{
+    Changed, Platform, PlatformCertificate, PlatformKey, Selection, StoreError, spelling,
+    statements,
+};
+use super::note;
+
+/// See [`Store::platform`](super::super::Store::platform).
+pub(in super::super) struct OnePlatform(pub(in super::super) PlatformKey);
+
+impl Operation for OnePlatform {
+    type Output = Option<Platform>;
+    const WRITES: bool = false;
+
+    async fn run(self, session: &mut impl Session) -> Result<Self::Output, StoreError> {
+        let key = spelling::key_columns(&self.0).to_vec();
+        let rows = session.rows(statements::PLATFORM, key).await?;
+        rows.into_iter().next().map(platform).transpose()
+    }
+}
+
+fn platform(mut row: Row) -> Result<Platform, StoreError> {
+    Ok(Platform {
+        key: spelling::key(&mut row)?,
+        manifest: row.bytes()?,
+        encrypted_ppid: row.bytes()?,
+        fmspc: spelling::fmspc(&mut row)?,
+        ca: spelling::ca(&mut row)?,
+        issuer_chain: row.bytes()?,
+        fetched_at: spelling::time(&mut row)?,
+    })
+}
+
+/// See [`Store::platforms`](super::super::Store::platforms).
+pub(in super::super) struct Platforms(pub(in super::super) Vec<Fmspc>);
+
+type WithSelections = BTreeMap<PlatformKey, (Platform, Vec<Selection>)>;
+
+impl Operation for Platforms {
+    type Output = Vec<(Platform, Vec<Selection>)>;
+    const WRITES: bool = false;
+    const SNAPSHOT: bool = true;
+
+    async fn run(self, session: &mut impl Session) -> Result<Self::Output, StoreError> {
+        let mut found = WithSelections::new();
+        if self.0.is_empty() {
+            let platforms = session.rows(statements::PLATFORMS, vec![]).await?;
+            let selections = session.rows(statements::SELECTIONS, vec![]).await?;
+            gather(&mut found, platforms, selections)?;
+        }
+        for fmspc in self.0.into_iter().collect::<BTreeSet<_>>() {
+            let family = || vec![fmspc.as_ref().into()];
+            let platforms = session.rows(statements::PLATFORMS_OF, family()).await?;
+            let selections = session.rows(statements::SELECTIONS_OF, family()).await?;
+            gather(&mut found, platforms, selections)?;
+        }
+        Ok(found.into_values().collect())
+    }
+}
+
+fn gather(
+    found: &mut WithSelections,
+    platforms: Vec<Row>,
+    selections: Vec<Row>,
+) -> Result<(), StoreError> {
+    for row in platforms {
+        let platform = platform(row)?;
+        found.insert(platform.key.clone(), (platform, Vec::new()));
+    }
+    for mut row in selections {
+        let key = spelling::key(&mut row)?;
+        let (raw, chosen) = (spelling::tcbm(&mut row)?, spelling::tcbm(&mut row)?);
+        if let Some((_, selections)) = found.get_mut(&key) {
+            selections.push(Selection { raw, chosen });
+            selections.sort_by_key(|selection| selection.raw);
+        }
+    }
+    Ok(())
+}
+
+/// See [`Store::put_platform`](super::super::Store::put_platform).
+pub(in super::super) struct PutPlatform {
+    pub(in super::super) platform: Platform,
+    pub(in super::super) certificates: Vec<PlatformCertificate>,
+}
+
+impl Operation for PutPlatform {
+    type Output = ();
+    const WRITES: bool = true;
+
+    async fn run(self, session: &mut impl Session) -> Result<(), StoreError> {
+        let Platform { key, manifest, encrypted_ppid, fmspc, ca, issuer_chain, fetched_at } =
+            self.platform;
+        let names = spelling::key_columns(&key);
+        let mut columns = names.to_vec();
+        columns.extend([
+            manifest.into(),
+            encrypted_ppid.into(),
+            fmspc.as_ref().into(),
+            ca.name().into(),
+            issuer_chain.into(),
+            spelling::seconds(fetched_at),
+        ]);
+        session.execute(statements::PUT_PLATFORM, columns).await?;
+        session.execute(statements::FORGET_CERTIFICATES, names.to_vec()).await?;
+        for PlatformCertificate { tcbm, certificate } in self.certificates {
+            let mut columns = names.to_vec();
+            columns.extend([spelling::tcbm_bytes(tcbm), certificate.into()]);
+            session.execute(statements::PUT_CERTIFICATE, columns).await?;
+        }
+        note(session, &Changed::Platform(key)).await
+    }
+}
+
+/// See [`Store::certificates`](super::super::Store::certificates).
+pub(in super::super) struct Certificates(pub(in super::super) PlatformKey);
+
+impl Operation for Certificates {
+    type Output = Vec<PlatformCertificate>;
+    const WRITES: bool = false;
+
+    async fn run(self, session: &mut impl Session) -> Result<Self::Output, StoreError> {
+        let key = spelling::key_columns(&self.0).to_vec();
+        let rows = session.rows(statements::CERTIFICATES, key).await?;
+        let mut found: Vec<_> = rows.into_iter().map(certificate).collect::<Result<_, _>>()?;
+        found.sort_by_key(|found| found.tcbm);
+        Ok(found)
+    }
+}
+
+fn certificate(mut row: Row) -> Result<PlatformCertificate, StoreError> {
+    Ok(PlatformCertificate { tcbm: spelling::tcbm(&mut row)?, certificate: row.bytes()? })
+}
+
+/// See [`Store::selected`](super::super::Store::selected).
+pub(in super::super) struct Selected {
+    pub(in super::super) key: PlatformKey,
+    pub(in super::super) raw: Tcbm,
+}
+
+impl Operation for Selected {
+    type Output = Option<PlatformCertificate>;
+    const WRITES: bool = false;
+
+    async fn run(self, session: &mut impl Session) -> Result<Self::Output, StoreError> {
+        let mut columns = spelling::key_columns(&self.key).to_vec();
+        columns.push(spelling::tcbm_bytes(self.raw));
+        let rows = session.rows(statements::SELECTED, columns).await?;
+        rows.into_iter().next().map(certificate).transpose()
+    }
+}
+
+/// See [`Store::select`](super::super::Store::select).
+pub(in super::super) struct SelectCertificate {
+    pub(in super::super) key: PlatformKey,
+    pub(in super::super) selection: Selection,
+}
+
+impl Operation for SelectCertificate {
+    type Output = ();
+    const WRITES: bool = true;
+
+    async fn run(self, session: &mut impl Session) -> Result<(), StoreError> {
+        let names = spelling::key_columns(&self.key);
+        let (raw, chosen) = (self.selection.raw, self.selection.chosen);
+        let (raw, chosen) = (spelling::tcbm_bytes(raw), spelling::tcbm_bytes(chosen));
+        let [qe_id, pce_id] = names.clone();
+        session.execute(statements::LOCK_PLATFORM, names.to_vec()).await?;
+        let asked = vec![qe_id, pce_id, chosen.clone()];
+        if session.rows(statements::CERTIFICATE_EXISTS, asked).await?.is_empty() {
+            return Ok(());
+        }
+        let [qe_id, pce_id] = names;
+        session.execute(statements::SELECT, vec![qe_id, pce_id, raw, chosen]).await?;
+        note(session, &Changed::Platform(self.key)).await
+    }
+}

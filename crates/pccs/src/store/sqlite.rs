@@ -1,0 +1,83 @@
+//! A store in one file: SQLite, compiled in.
+//!
+//! One thread writes, so that no write meets another one's lock; others read beside it (WAL).
+//! Must stay true: what was acknowledged is on the disk (`synchronous=FULL`); a full disk is an answer, not an end.
+
+mod connection;
+mod lease;
+mod thread;
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use super::database::Database;
+use super::session::Operation;
+use super::{Lease, StoreError};
+use lease::FileLease;
+use thread::ConnectionThread;
+
+/// Threads that read.
+const READERS: usize = 2;
+
+/// How long to wait for another process that writes: a command beside the service.
+const BUSY: Duration = Duration::from_secs(5);
+
+/// The largest file, in bytes. A platform takes about 10 KiB: room for a million of them.
+const MOST_BYTES: u64 = 16 * 1024 * 1024 * 1024;
+
+/// A store in a file.
+#[derive(Debug)]
+pub struct Sqlite {
+    path: PathBuf,
+    writer: ConnectionThread,
+    readers: Vec<ConnectionThread>,
+    next_reader: AtomicUsize,
+}
+
+impl Sqlite {
+    /// Opens the store in a file, which is made if it is not there, for its owner and group alone.
+    ///
+    /// # Errors
+    /// When the file cannot be written, is no database, or is one of another program or of a newer version.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        Self::open_bounded(path, MOST_BYTES)
+    }
+
+    /// The same, with another bound for the file's size in bytes.
+    ///
+    /// # Errors
+    /// As [`Sqlite::open`].
+    pub fn open_bounded(path: &Path, most_bytes: u64) -> Result<Self, StoreError> {
+        let writer = connection::open_for_writing(path, most_bytes)?;
+        let mut readers = Vec::with_capacity(READERS);
+        for _ in 0..READERS {
+            readers.push(ConnectionThread::start("read", connection::open_for_reading(path)?)?);
+        }
+        let writer = ConnectionThread::start("write", writer)?;
+        Ok(Self { path: path.into(), writer, readers, next_reader: AtomicUsize::new(0) })
+    }
+
+    /// The readers take turns.
+    fn reader(&self) -> &ConnectionThread {
+        let turn = self.next_reader.fetch_add(1, Ordering::Relaxed);
+        let turn = turn.checked_rem(self.readers.len()).unwrap_or(0);
+        self.readers.get(turn).unwrap_or(&self.writer)
+    }
+}
+
+impl Database for Sqlite {
+    const KIND: &'static str = "sqlite";
+
+    async fn perform<O: Operation>(&self, operation: O) -> Result<O::Output, StoreError> {
+        let thread = if O::WRITES { &self.writer } else { self.reader() };
+        thread.perform(|connection| connection::perform(connection, operation)).await
+    }
+
+    async fn lease(&self, what: &str) -> Result<Option<Box<dyn Lease>>, StoreError> {
+        let (path, what) = (self.path.clone(), what.to_owned());
+        let taken = tokio::task::spawn_blocking(move || FileLease::try_take(&path, &what)).await;
+        let lease = taken.map_err(|fault| StoreError::Unavailable(fault.to_string()))??;
+        Ok(lease.map(|lease| Box::new(lease) as Box<dyn Lease>))
+    }
+}

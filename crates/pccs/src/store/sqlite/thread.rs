@@ -1,0 +1,48 @@
+//! A thread with a connection of its own, which does one thing after another.
+
+use std::sync::mpsc;
+
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use super::super::StoreError;
+
+type Job = Box<dyn FnOnce(&mut Connection) + Send>;
+
+/// A thread that owns a connection; it ends when this is dropped and the queue is empty.
+#[derive(Debug)]
+pub(super) struct ConnectionThread {
+    jobs: mpsc::Sender<Job>,
+}
+
+impl ConnectionThread {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// When the system gives none.
+    pub(super) fn start(does: &str, mut connection: Connection) -> Result<Self, StoreError> {
+        let (jobs, queue) = mpsc::channel::<Job>();
+        let name = format!("sqlite-{does}");
+        let work = move || queue.into_iter().for_each(|job| job(&mut connection));
+        std::thread::Builder::new()
+            .name(name)
+            .spawn(work)
+            .map_err(|fault| StoreError::Unavailable(format!("no thread for it: {fault}")))?;
+        Ok(Self { jobs })
+    }
+
+    /// Does something on the thread. It is done even if nobody waits any more.
+    pub(super) async fn perform<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let ended = || StoreError::Unavailable("its thread has ended".into());
+        let (reply, answer) = oneshot::channel();
+        let job: Job = Box::new(move |connection| {
+            // Whoever asked may have gone.
+            let _ = reply.send(job(connection));
+        });
+        self.jobs.send(job).map_err(|_| ended())?;
+        answer.await.unwrap_or_else(|_| Err(ended()))
+    }
+}

@@ -1,0 +1,91 @@
+//! Certificates and keys in files: read bounded, written whole or not at all.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::Path;
+
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
+
+use super::{TlsError, file};
+
+/// Largest file, in bytes.
+const LARGEST: u64 = 1024 * 1024;
+
+/// What tells a file from the one that was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Stamp([Option<(u64, i64, i64, u64)>; 2]);
+
+impl Stamp {
+    /// Inode, time of change and size of both files.
+    pub(super) fn of(certificate: &Path, private_key: &Path) -> Self {
+        Self([certificate, private_key].map(|path| {
+            let found = fs::metadata(path).ok()?;
+            Some((found.ino(), found.mtime(), found.mtime_nsec(), found.size()))
+        }))
+    }
+}
+
+/// Reads a certificate with its key, and sees that they belong together.
+pub(super) fn certified_key(
+    certificate: &Path,
+    private_key: &Path,
+) -> Result<CertifiedKey, TlsError> {
+    let content = |path: &Path, cause: String| TlsError::Content { path: path.into(), cause };
+    let text = read(certificate)?;
+    let chain = CertificateDer::pem_slice_iter(&text).collect::<Result<Vec<_>, _>>();
+    let chain = chain.map_err(|fault| content(certificate, format!("not PEM: {fault}")))?;
+    if chain.is_empty() {
+        return Err(content(certificate, "expected a certificate in PEM, found none".into()));
+    }
+    let text = read(private_key)?;
+    let key = PrivateKeyDer::from_pem_slice(&text);
+    let key = key.map_err(|_| content(private_key, "expected a private key in PEM".into()))?;
+    let key = aws_lc_rs::sign::any_supported_type(&key);
+    let key = key.map_err(|fault| content(private_key, format!("cannot be used: {fault}")))?;
+    let key = CertifiedKey::new(chain, key);
+    match key.keys_match() {
+        // Whether they match cannot be told for certificates of version 1, which Intel's installer made once.
+        Ok(()) | Err(rustls::Error::InvalidCertificate(_)) => Ok(key),
+        Err(rustls::Error::InconsistentKeys(rustls::InconsistentKeys::Unknown)) => Ok(key),
+        Err(_) => Err(TlsError::Mismatch {
+            certificate: certificate.into(),
+            private_key: private_key.into(),
+        }),
+    }
+}
+
+/// Reads a small file.
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
+    let mut bytes = Vec::new();
+    let opened = File::open(path).map_err(|fault| file(path, fault))?;
+    let most = LARGEST.saturating_add(1);
+    opened.take(most).read_to_end(&mut bytes).map_err(|fault| file(path, fault))?;
+    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > LARGEST {
+        let cause = format!("is larger than {LARGEST} bytes, the most that is read");
+        return Err(TlsError::Content { path: path.into(), cause });
+    }
+    Ok(bytes)
+}
+
+/// Writes a file beside where it is to be, readable by its owner alone or by all, and puts it in place.
+pub(super) fn write(path: &Path, text: &str, mode: u32) -> Result<(), TlsError> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    let new = path.with_file_name(name);
+    let write_beside = || {
+        // One that was left behind may have another mode.
+        match fs::remove_file(&new) {
+            Err(fault) if fault.kind() != std::io::ErrorKind::NotFound => return Err(fault),
+            _ => {}
+        }
+        let mut opened = OpenOptions::new().write(true).create_new(true).mode(mode).open(&new)?;
+        opened.write_all(text.as_bytes())?;
+        opened.sync_all()?;
+        fs::rename(&new, path)
+    };
+    write_beside().map_err(|fault| file(path, fault))
+}

@@ -1,0 +1,216 @@
+//! What reaches the upstream, and what clients get when it fails, lies or is slow.
+
+use std::time::Duration;
+
+use hyper::Method;
+use tdattest_pccs::{FillMode, Settings};
+use tdattest_simulator::pcs_server::Endpoint;
+
+use super::cases::{
+    CPU_SVN, Case, TCB, case, case_with, header, pckcert, request, service, settings, text,
+};
+
+const DAY: u64 = 24 * 3600;
+
+fn fail(case: &Case, rule: &str) {
+    case.upstream.fail(rule.parse().unwrap());
+}
+
+#[tokio::test]
+async fn a_hundred_cold_requests_are_one_upstream_call() {
+    let case = case(FillMode::Lazy);
+    fail(&case, "tcb=slow:100ms,times=1");
+    let asking: Vec<_> = (0..100)
+        .map(|_| {
+            let pccs = case.pccs.clone();
+            tokio::spawn(async move { pccs.answer(request(Method::GET, TCB)).await })
+        })
+        .collect();
+    for one in asking {
+        assert_eq!(one.await.unwrap().status, 200);
+    }
+    assert_eq!(case.upstream.count(Endpoint::TcbInfo), 1);
+}
+
+#[tokio::test]
+async fn two_replicas_on_one_store_make_one_upstream_call() {
+    let case = case(FillMode::Lazy);
+    fail(&case, "tcb=slow:100ms,times=1");
+    let other = service(settings(FillMode::Lazy), &case.store, &case.upstream, &case.time);
+    let asking: Vec<_> = [&case.pccs, &other]
+        .into_iter()
+        .cycle()
+        .take(40)
+        .map(|pccs| {
+            let pccs = pccs.clone();
+            tokio::spawn(async move { pccs.answer(request(Method::GET, TCB)).await })
+        })
+        .collect();
+    for one in asking {
+        assert_eq!(one.await.unwrap().status, 200);
+    }
+    assert_eq!(case.upstream.count(Endpoint::TcbInfo), 1);
+}
+
+#[tokio::test]
+async fn fifty_new_platforms_at_once_are_all_answered() {
+    let case = case(FillMode::Lazy);
+    let asking: Vec<_> = (0..50)
+        .map(|number| {
+            let pccs = case.pccs.clone();
+            let asked = pckcert(&format!("platform-{number}"), CPU_SVN, "0b00");
+            tokio::spawn(async move { pccs.answer(request(Method::GET, &asked)).await })
+        })
+        .collect();
+    for one in asking {
+        let answer = one.await.unwrap();
+        assert_eq!((answer.status.as_u16(), text(&answer)), (200, text(&answer)));
+        assert!(text(&answer).ends_with("-----END CERTIFICATE-----\n"));
+    }
+    // The early and the standard TCB info, once each at the most.
+    assert!(case.upstream.count(Endpoint::TcbInfo) <= 2);
+}
+
+#[tokio::test]
+async fn what_the_upstream_does_not_have_is_not_there() {
+    for status in [404, 400, 410] {
+        let case = case(FillMode::Lazy);
+        fail(&case, &format!("tcb={status}"));
+        let answer = case.get(TCB).await;
+        assert_eq!(answer.status, 404, "{status}");
+        assert_eq!(text(&answer), "No cache data for this platform.");
+    }
+}
+
+#[tokio::test]
+async fn an_upstream_that_fails_or_does_not_let_us_is_a_bad_gateway() {
+    for failure in ["401", "403", "429", "500", "503", "cut-off:100"] {
+        let case = case(FillMode::Lazy);
+        fail(&case, &format!("tcb={failure}"));
+        let answer = case.get(TCB).await;
+        assert_eq!(answer.status, 502, "{failure}");
+        // It is asked again a moment later, and then has it.
+        case.upstream.recover();
+        case.time.pass(5);
+        assert_eq!(case.get(TCB).await.status, 200, "{failure}");
+    }
+}
+
+#[tokio::test]
+async fn a_failure_is_not_waited_for_again_at_once() {
+    let case = case(FillMode::Lazy);
+    fail(&case, "tcb=500");
+    assert_eq!(case.get(TCB).await.status, 502);
+    let asked = case.upstream.count(Endpoint::TcbInfo);
+    assert_eq!(case.get(TCB).await.status, 502);
+    assert_eq!(case.upstream.count(Endpoint::TcbInfo), asked);
+}
+
+#[tokio::test]
+async fn what_is_not_intel_s_is_neither_served_nor_kept() {
+    let case = case(FillMode::Lazy);
+    fail(&case, "tcb=lie:tcb-info.signature");
+    assert_eq!(case.get(TCB).await.status, 502);
+    case.upstream.recover();
+    fail(&case, "tcb=404");
+    case.time.pass(5);
+    assert_eq!(case.get(TCB).await.status, 404);
+}
+
+#[tokio::test]
+async fn no_client_waits_past_its_deadline_and_the_fetch_goes_on() {
+    let deadline = Duration::from_millis(50);
+    let case = case_with(Settings { client_deadline: deadline, ..settings(FillMode::Lazy) });
+    fail(&case, "tcb=slow:300ms,times=1");
+    let answer = case.get(TCB).await;
+    assert_eq!((answer.status.as_u16(), text(&answer)), (503, ""));
+    assert!(header(&answer, "warning").unwrap().starts_with("199 - \""));
+    // The same call brings it to those who ask again.
+    let mut answer = case.get(TCB).await;
+    while answer.status == 503 {
+        answer = case.get(TCB).await;
+    }
+    assert_eq!(answer.status, 200);
+    assert_eq!(case.upstream.count(Endpoint::TcbInfo), 1);
+}
+
+#[tokio::test]
+async fn a_kept_document_is_served_while_the_upstream_is_down_and_not_past_its_end() {
+    let case = case(FillMode::Lazy);
+    let fresh = case.get(TCB).await;
+    assert_eq!((fresh.status.as_u16(), header(&fresh, "age")), (200, None));
+    fail(&case, "all=503");
+
+    case.time.pass_days(28);
+    let overdue = case.get(TCB).await;
+    assert_eq!((overdue.status.as_u16(), &overdue.body), (200, &fresh.body));
+    assert_eq!(header(&overdue, "age"), Some(&*(28 * DAY).to_string()));
+    assert!(header(&overdue, "warning").unwrap().starts_with("111 - \""));
+
+    case.time.pass_days(3);
+    let ended = case.get(TCB).await;
+    assert_eq!((ended.status.as_u16(), text(&ended)), (503, ""));
+    let reason = header(&ended, "warning").unwrap();
+    assert!(reason.starts_with("199 - \"the TCB info ended at 2026-12-01T00:00:00Z"), "{reason}");
+
+    case.upstream.recover();
+    case.time.pass(5);
+    let again = case.get(TCB).await;
+    assert_eq!((again.status.as_u16(), header(&again, "warning")), (200, None));
+}
+
+#[tokio::test]
+async fn a_stale_document_is_served_and_marked_where_that_is_allowed_by_name() {
+    let case = case_with(Settings { allow_stale: true, ..settings(FillMode::Lazy) });
+    let fresh = case.get(TCB).await;
+    fail(&case, "all=503");
+    case.time.pass_days(31);
+    let stale = case.get(TCB).await;
+    assert_eq!((stale.status.as_u16(), &stale.body), (200, &fresh.body));
+    assert!(header(&stale, "warning").unwrap().starts_with("110 - \""));
+    assert_eq!(header(&stale, "age"), Some(&*(31 * DAY).to_string()));
+}
+
+#[tokio::test]
+async fn an_evaluation_data_number_is_honoured() {
+    let case = case(FillMode::Lazy);
+    let numbered = |number| format!("{TCB}&tcbEvaluationDataNumber={number}");
+    let standard = case.get(TCB).await;
+    assert_eq!(case.get(&numbered(17)).await.body, standard.body);
+    assert_eq!(case.upstream.count(Endpoint::TcbInfo), 1, "it is kept as the standard one");
+    let early = case.get(&numbered(18)).await;
+    assert_eq!(early.status, 200);
+    assert_ne!(early.body, standard.body);
+    assert_eq!(case.get(&numbered(5)).await.status, 404);
+}
+
+#[tokio::test]
+async fn lists_of_intel_s_pcs_are_passed_on() {
+    let case = case(FillMode::Lazy);
+    for _ in 0..2 {
+        let families = case.get("/sgx/certification/v4/fmspcs").await;
+        assert_eq!(text(&families), r#"[{"fmspc":"00806F050000","platform":"E5"}]"#);
+    }
+    assert_eq!(case.upstream.count(Endpoint::Fmspcs), 1);
+    assert_eq!(case.get("/sgx/certification/v4/fmspcs?platform=E9").await.status, 400);
+
+    let numbers = case.get("/tdx/certification/v4/tcbevaluationdatanumbers").await;
+    assert_eq!(numbers.status, 200);
+    assert!(header(&numbers, "tcb-evaluation-data-numbers-issuer-chain").is_some());
+}
+
+#[tokio::test]
+async fn a_document_is_byte_for_byte_what_the_upstream_sent() {
+    use tdattest_simulator::pcs_server::{Request, api};
+    let case = case(FillMode::Lazy);
+    let sent = |path: &str| {
+        api::answer(&super::cases::platform(), case.time.now(), &Request::get(path)).body
+    };
+    assert_eq!(case.get(TCB).await.body, sent(TCB));
+    let crl = "/sgx/certification/v4/pckcrl?ca=platform&encoding=der";
+    assert_eq!(case.get(crl).await.body, sent(crl));
+    let hexadecimal = case.get("/sgx/certification/v4/pckcrl?ca=platform&encoding=pem").await;
+    assert_eq!(text(&hexadecimal), data_encoding::HEXLOWER.encode(&sent(crl)));
+    let root = case.get("/sgx/certification/v4/rootcacrl").await;
+    assert_eq!(text(&root), data_encoding::HEXLOWER.encode(&sent("/IntelSGXRootCA.der")));
+}

@@ -1,0 +1,12 @@
+//! The API in front of a simulated PCS: what clients get, what reaches the upstream, and Intel's own recorded answers.
+
+mod away;
+mod bundle;
+mod cases;
+mod fetching;
+mod keeping;
+mod not_available;
+mod platforms;
+mod refreshing;
+mod transcript;
+mod transcripts;

@@ -1,0 +1,216 @@
+//! What only the store in PostgreSQL has to stand: a database that goes away, hangs or says no; several replicas.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tdattest_pccs::store::postgres::{Postgres, PostgresSettings};
+use tdattest_pccs::store::{Changed, Store, StoreError};
+
+use crate::postgres_server::{PostgresServer, own};
+use crate::suite::{at, certificate, key, platform, run};
+
+async fn connect(address: &str) -> Result<Postgres, StoreError> {
+    Postgres::connect(&PostgresSettings::new(address)).await
+}
+
+fn name(address: &str) -> &str {
+    address.rsplit_once('/').unwrap().1
+}
+
+#[test]
+fn what_was_kept_is_there_after_a_crash_of_the_database() {
+    let Some(server) = PostgresServer::start() else { return };
+    let address = server.new_database();
+    run(async {
+        let store = connect(&address).await.unwrap();
+        store.put_platform(&platform("A", 1), &[certificate(1)]).await.unwrap();
+        let lease = store.try_lease("refresh").await.unwrap();
+        assert!(lease.is_some());
+
+        server.crash();
+        let fault = store.platform(&key("A")).await.unwrap_err();
+        assert!(matches!(fault, StoreError::Unavailable(_)), "{fault}");
+        let fault = store.try_lease("another").await.map(|_| ()).unwrap_err();
+        assert!(matches!(fault, StoreError::Unavailable(_)), "{fault}");
+        let fault = connect(&address).await.unwrap_err();
+        assert!(matches!(fault, StoreError::Unavailable(_)), "{fault}");
+
+        server.resume();
+        assert_eq!(store.certificates(&key("A")).await.unwrap(), [certificate(1)]);
+        store.put_crl("https://a/", b"", at(0)).await.unwrap();
+        // The lease went with the session that it belonged to.
+        let other = connect(&address).await.unwrap();
+        assert!(other.try_lease("refresh").await.unwrap().is_some());
+        assert!(store.try_lease("another").await.unwrap().is_some());
+        drop(lease);
+    });
+}
+
+#[test]
+fn gives_up_at_its_deadline_when_the_database_hangs() {
+    let Some(server) = PostgresServer::shared() else { return };
+    let address = server.new_database();
+    run(async {
+        let settings = PostgresSettings {
+            deadline: Duration::from_millis(500),
+            ..PostgresSettings::new(&address)
+        };
+        let store = Postgres::connect(&settings).await.unwrap();
+        store.put_crl("https://a/", b"", at(0)).await.unwrap();
+
+        // Another client holds what every change needs.
+        let (rival, connection) =
+            tokio_postgres::connect(&address, tokio_postgres::NoTls).await.unwrap();
+        let connection = tokio::spawn(connection);
+        rival.batch_execute("BEGIN; UPDATE change_counter SET newest = newest").await.unwrap();
+        let fault = store.put_crl("https://a/", b"changed", at(1)).await.unwrap_err();
+        assert!(matches!(fault, StoreError::Unavailable(_)), "{fault}");
+        // Whoever does not need it goes on.
+        assert_eq!(store.crl("https://a/").await.unwrap().as_deref(), Some(&b""[..]));
+        rival.batch_execute("COMMIT").await.unwrap();
+        store.put_crl("https://a/", b"changed", at(1)).await.unwrap();
+        drop(rival);
+        connection.await.unwrap().unwrap();
+    });
+}
+
+#[test]
+fn a_call_that_nobody_waits_for_disturbs_no_other() {
+    let Some(server) = PostgresServer::shared() else { return };
+    let address = server.new_database();
+    run(async {
+        let settings = PostgresSettings { connections: 2, ..PostgresSettings::new(&address) };
+        let store = Arc::new(Postgres::connect(&settings).await.unwrap());
+        for number in 0..40 {
+            let uri = number.to_string();
+            // Begun, and given up after a few steps.
+            for _ in 0..number % 5 {
+                let put = store.put_crl(&uri, b"", at(0));
+                let _ = tokio::time::timeout(Duration::from_millis(number), put).await;
+                let lease = store.try_lease("refresh");
+                let _ = tokio::time::timeout(Duration::from_micros(number * 50), lease).await;
+            }
+            assert_eq!(store.crl("https://unknown/").await.unwrap(), None);
+        }
+        store.put_crl("https://a/", b"", at(0)).await.unwrap();
+        while store.try_lease("refresh").await.unwrap().is_none() {}
+    });
+}
+
+#[test]
+fn replicas_that_start_at_once_make_the_schema_once() {
+    let Some(server) = PostgresServer::shared() else { return };
+    let address = server.new_database();
+    run(async {
+        let mut replicas = tokio::task::JoinSet::new();
+        for _ in 0..6 {
+            let address = address.clone();
+            replicas.spawn(async move { connect(&address).await.map(drop) });
+        }
+        for replica in replicas.join_all().await {
+            replica.unwrap();
+        }
+    });
+    assert_eq!(server.sql(name(&address), "SELECT count(*) FROM schema_steps"), "1");
+}
+
+#[test]
+fn refuses_a_schema_that_it_does_not_know() {
+    let Some(server) = PostgresServer::shared() else { return };
+    let address = server.new_database();
+    let refused = || run(connect(&address)).unwrap_err();
+    drop(run(connect(&address)).unwrap());
+    server.sql(name(&address), "INSERT INTO schema_steps VALUES (2, 'newer')");
+    assert_eq!(refused(), StoreError::Schema { found: 2, expected: 1 });
+    server.sql(name(&address), "DELETE FROM schema_steps WHERE version = 2");
+    server.sql(name(&address), "UPDATE schema_steps SET checksum = ''");
+    assert_eq!(refused(), StoreError::Migration { version: 1 });
+}
+
+#[test]
+fn a_database_that_only_reads_says_so() {
+    let Some(server) = PostgresServer::shared() else { return };
+    let address = server.new_database();
+    drop(run(connect(&address)).unwrap());
+    let name = name(&address);
+    server
+        .sql("postgres", &format!("ALTER DATABASE {name} SET default_transaction_read_only = on"));
+    run(async {
+        // A replica that could keep nothing does not start.
+        let fault = connect(&address).await.err();
+        assert!(matches!(fault, Some(StoreError::Unwritable(_))), "{fault:?}");
+    });
+}
+
+#[test]
+fn tells_whoever_is_too_far_behind_to_drop_everything() {
+    let Some(server) = PostgresServer::shared() else { return };
+    let address = server.new_database();
+    run(async {
+        let store = connect(&address).await.unwrap();
+        let start = store.changes(0).await.unwrap().cursor;
+        store.put_crl("https://a/", b"", at(0)).await.unwrap();
+        server.sql(name(&address), "UPDATE change_counter SET newest = newest + 10000");
+        store.put_crl("https://b/", b"", at(0)).await.unwrap();
+        let changes = store.changes(start).await.unwrap();
+        assert_eq!(changes.list, [Changed::Everything]);
+        assert_eq!(server.sql(name(&address), "SELECT count(*) FROM changes"), "1");
+        let newest = store.changes(changes.cursor - 1).await.unwrap();
+        assert_eq!(newest.list, [Changed::Crl("https://b/".into())]);
+    });
+}
+
+#[test]
+fn keeps_its_password_to_itself() {
+    let Some(server) = PostgresServer::shared() else { return };
+    let address = server.new_database();
+    let elsewhere = address.replace("tdattest@", "nobody-there:swordfish@");
+    let fault = run(connect(&elsewhere)).unwrap_err();
+    assert!(matches!(fault, StoreError::Broken(_)), "{fault}");
+    assert!(!format!("{fault} {fault:?}").contains("swordfish"), "{fault}");
+    let with_password = address.replace("tdattest@", "tdattest:swordfish@");
+    let store = run(connect(&with_password)).unwrap();
+    assert!(!format!("{store:?}").contains("swordfish"), "{store:?}");
+}
+
+/// A certificate for a name, PEM, with its key; it is its own authority.
+fn certificate_for(host: &str) -> (String, String) {
+    let made = rcgen::generate_simple_self_signed([host.to_owned()]).unwrap();
+    (made.cert.pem(), made.signing_key.serialize_pem())
+}
+
+#[test]
+fn speaks_tls_with_the_server_that_it_knows_and_with_no_other() {
+    let (certificate, private_key) = certificate_for("localhost");
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let settings = [format!("port={port}"), "listen_addresses=127.0.0.1".into(), "ssl=on".into()];
+    let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
+    let server = PostgresServer::start_with(&settings, |data| {
+        for (name, text) in [("server.crt", &certificate), ("server.key", &private_key)] {
+            std::fs::write(data.join(name), text).unwrap();
+            own(&data.join(name));
+        }
+    });
+    let Some(_server) = server else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let ca_file = folder.path().join("ca.pem");
+    let connect = |host: &str, ca: &str| {
+        std::fs::write(&ca_file, ca).unwrap();
+        let address = format!(
+            "host={host} hostaddr=127.0.0.1 port={port} user=tdattest dbname=postgres sslmode=verify-full"
+        );
+        let ca_file = Some(ca_file.clone());
+        run(async {
+            let settings = PostgresSettings { ca_file, ..PostgresSettings::new(&address) };
+            Postgres::connect(&settings).await?.ping().await
+        })
+    };
+    assert_eq!(connect("localhost", &certificate), Ok(()));
+    for (host, ca) in
+        [("example.org", &certificate), ("localhost", &certificate_for("localhost").0)]
+    {
+        let fault = connect(host, ca).unwrap_err();
+        assert!(matches!(fault, StoreError::Unavailable(_)), "{fault}");
+    }
+    assert!(matches!(connect("localhost", "").unwrap_err(), StoreError::Broken(_)));
+}

@@ -1,0 +1,175 @@
+//! What only the store in a file has to stand: other processes, a full disk, a killed process, other files.
+
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use tdattest_pccs::store::sqlite::Sqlite;
+use tdattest_pccs::store::{Changed, Store, StoreError};
+
+use crate::suite::{at, certificate, key, platform, run};
+
+fn file(folder: &tempfile::TempDir) -> std::path::PathBuf {
+    folder.path().join("pccs.db")
+}
+
+/// The database as another program sees it.
+fn raw(path: &Path) -> rusqlite::Connection {
+    rusqlite::Connection::open(path).unwrap()
+}
+
+#[test]
+fn what_was_kept_is_there_after_opening_it_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Sqlite::open(&file(&folder)).unwrap();
+    run(store.put_platform(&platform("A", 1), &[certificate(1)])).unwrap();
+    let cursor = run(store.changes(0)).unwrap().cursor;
+    drop(store);
+    let store = Sqlite::open(&file(&folder)).unwrap();
+    assert_eq!(run(store.certificates(&key("A"))).unwrap(), [certificate(1)]);
+    assert_eq!(run(store.changes(cursor)).unwrap().list, []);
+}
+
+#[test]
+fn nobody_else_may_read_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Sqlite::open(&file(&folder)).unwrap();
+    run(store.put_crl("https://a/", b"", at(0))).unwrap();
+    for file in std::fs::read_dir(folder.path()).unwrap() {
+        let file = file.unwrap();
+        let mode = file.metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o007, 0, "{:?} {mode:o}", file.path());
+        assert_eq!(mode & 0o020, 0, "{:?} {mode:o}", file.path());
+    }
+}
+
+#[test]
+fn refuses_a_schema_that_it_does_not_know() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(Sqlite::open(&file(&folder)).unwrap());
+    raw(&file(&folder)).execute("INSERT INTO schema_steps VALUES (2, 'newer')", []).unwrap();
+    let fault = Sqlite::open(&file(&folder)).unwrap_err();
+    assert_eq!(fault, StoreError::Schema { found: 2, expected: 1 });
+    let changed =
+        "DELETE FROM schema_steps WHERE version = 2; UPDATE schema_steps SET checksum = ''";
+    raw(&file(&folder)).execute_batch(changed).unwrap();
+    let fault = Sqlite::open(&file(&folder)).unwrap_err();
+    assert_eq!(fault, StoreError::Migration { version: 1 });
+}
+
+#[test]
+fn refuses_files_that_are_not_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let refused = |path: &Path| Sqlite::open(path).unwrap_err();
+    raw(&folder.path().join("other.db")).execute("CREATE TABLE pck_cert (a)", []).unwrap();
+    assert!(matches!(refused(&folder.path().join("other.db")), StoreError::Broken(_)));
+    std::fs::write(folder.path().join("text"), "no database, but a text of some length").unwrap();
+    assert!(matches!(refused(&folder.path().join("text")), StoreError::Broken(_)));
+    assert!(matches!(refused(folder.path()), StoreError::Unwritable(_)));
+    assert!(matches!(refused(&folder.path().join("no/folder")), StoreError::Unwritable(_)));
+}
+
+#[test]
+fn waits_for_another_process_that_writes() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Arc::new(Sqlite::open(&file(&folder)).unwrap());
+    let other = raw(&file(&folder));
+    other.execute_batch("BEGIN IMMEDIATE; UPDATE change_counter SET newest = newest").unwrap();
+    run(async {
+        let here = Arc::clone(&store);
+        let put = tokio::spawn(async move { here.put_crl("https://a/", b"", at(0)).await });
+        // Readers are not kept waiting.
+        assert_eq!(store.crls().await.unwrap(), [""; 0]);
+        assert!(!put.is_finished());
+        other.execute_batch("COMMIT").unwrap();
+        put.await.unwrap().unwrap();
+        assert_eq!(store.crls().await.unwrap(), ["https://a/"]);
+    });
+}
+
+#[test]
+fn a_full_disk_is_an_answer_and_costs_nothing_that_was_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Sqlite::open_bounded(&file(&folder), 512 * 1024).unwrap();
+    run(async {
+        store.put_crl("https://a/", b"kept", at(0)).await.unwrap();
+        let fault = store.put_crl("https://b/", &[0; 1024 * 1024], at(0)).await.unwrap_err();
+        assert!(matches!(fault, StoreError::Unwritable(_)), "{fault}");
+        assert_eq!(store.crl("https://a/").await.unwrap().as_deref(), Some(&b"kept"[..]));
+        assert_eq!(store.crl("https://b/").await.unwrap(), None);
+        store.put_crl("https://c/", b"small", at(0)).await.unwrap();
+    });
+}
+
+#[test]
+fn tells_whoever_is_too_far_behind_to_drop_everything() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Sqlite::open(&file(&folder)).unwrap();
+    run(async {
+        let start = store.changes(0).await.unwrap().cursor;
+        store.put_crl("https://a/", b"", at(0)).await.unwrap();
+        raw(&file(&folder))
+            .execute("UPDATE change_counter SET newest = newest + 10000", [])
+            .unwrap();
+        store.put_crl("https://b/", b"", at(0)).await.unwrap();
+        let changes = store.changes(start).await.unwrap();
+        assert_eq!(changes.list, [Changed::Everything]);
+        let kept = "SELECT count(*) FROM changes";
+        let kept: i64 = raw(&file(&folder)).query_row(kept, [], |row| row.get(0)).unwrap();
+        assert_eq!(kept, 1, "the older one is forgotten");
+        let newest = store.changes(changes.cursor - 1).await.unwrap();
+        assert_eq!(newest.list, [Changed::Crl("https://b/".into())]);
+    });
+}
+
+/// The file of the process that is going to be killed.
+const KILLED: &str = "TDATTEST_TEST_KILLED_STORE";
+
+/// Not a test of its own: what the next one starts as another process, and kills.
+#[test]
+#[allow(clippy::print_stdout)] // that is how it acknowledges
+fn keeps_and_tells_until_it_is_killed() {
+    let Some(path) = std::env::var_os(KILLED) else { return };
+    let store = Sqlite::open(Path::new(&path)).unwrap();
+    run(async {
+        let _lease = store.try_lease("refresh").await.unwrap().unwrap();
+        for number in 0_u64.. {
+            let crl = vec![7; 20_000];
+            store.put_crl(&format!("https://{number}/"), &crl, at(number)).await.unwrap();
+            println!("kept https://{number}/");
+        }
+    });
+}
+
+#[test]
+fn a_killed_process_loses_nothing_that_was_acknowledged() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut killed = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "only_sqlite::keeps_and_tells_until_it_is_killed", "--nocapture"])
+        .env(KILLED, file(&folder))
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(killed.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let kept = lines.filter_map(|line| line.split_once("kept ").map(|(_, uri)| uri.to_owned()));
+    let mut kept = kept.fuse();
+    let mut acknowledged: Vec<String> = kept.by_ref().take(60).collect();
+    assert_eq!(acknowledged.len(), 60);
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    acknowledged.extend(kept);
+
+    let store = Sqlite::open(&file(&folder)).unwrap();
+    run(async {
+        for uri in &acknowledged {
+            let crl = store.crl(uri).await.unwrap();
+            assert_eq!(crl, Some(vec![7; 20_000]), "{uri} was acknowledged");
+        }
+        assert!(store.try_lease("refresh").await.unwrap().is_some(), "it is nobody's now");
+    });
+    let check = "PRAGMA integrity_check";
+    let check: String = raw(&file(&folder)).query_row(check, [], |row| row.get(0)).unwrap();
+    assert_eq!(check, "ok");
+}
