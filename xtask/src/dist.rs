@@ -45,13 +45,22 @@ const OF_GLIBC: [&str; 6] = [
     "ld-linux-x86-64.so.2",
 ];
 
-/// What systemd wants of the service, and where it looks below a prefix.
+/// What systemd wants of the QGS, and where it looks below a prefix.
 const UNITS: [(&str, &str); 5] = [
     ("tdattest-qgs.service", "lib/systemd/system/tdattest-qgs.service"),
     ("tdattest-qgs.socket", "lib/systemd/system/tdattest-qgs.socket"),
     ("tdattest-qgs.sysusers", "lib/sysusers.d/tdattest-qgs.conf"),
     ("tdattest-qgs.tmpfiles", "lib/tmpfiles.d/tdattest-qgs.conf"),
     ("qgs.toml", "share/doc/tdattest/qgs.toml"),
+];
+
+/// The same of the caching service, which needs no library of anybody's.
+const PCCS_UNITS: [(&str, &str); 5] = [
+    ("tdattest-pccs.service", "lib/systemd/system/tdattest-pccs.service"),
+    ("tdattest-pccs.socket", "lib/systemd/system/tdattest-pccs.socket"),
+    ("tdattest-pccs.sysusers", "lib/sysusers.d/tdattest-pccs.conf"),
+    ("tdattest-pccs.tmpfiles", "lib/tmpfiles.d/tdattest-pccs.conf"),
+    ("pccs.toml", "share/doc/tdattest/pccs.toml"),
 ];
 
 /// Builds the command, checks it, lays it out below the prefix, and prints what it has made.
@@ -160,6 +169,10 @@ fn lay_out(command: &Path, Args { prefix, glibc }: &Args) -> Result<Vec<PathBuf>
     made.push(pages);
     for (name, path) in UNITS.iter().filter(|_| *glibc) {
         let unit = fs::read(Path::new("packaging/qgs").join(name))?;
+        made.push(install(&unit, &prefix.join(path))?);
+    }
+    for (name, path) in PCCS_UNITS {
+        let unit = fs::read(Path::new("packaging/pccs").join(name))?;
         made.push(install(&unit, &prefix.join(path))?);
     }
     made.push(install(&fs::read("LICENSE")?, &prefix.join("share/doc/tdattest/LICENSE"))?);

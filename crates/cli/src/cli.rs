@@ -4,8 +4,8 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand};
 
 #[cfg(target_os = "linux")]
-use crate::commands::{channel, qgs, quote, report, rtmr};
-use crate::commands::{completions, copy_out, demo, inspect, man, sim, verify};
+use crate::commands::{channel, pccs, qgs, quote, report, rtmr};
+use crate::commands::{collateral, completions, copy_out, demo, inspect, man, sim, verify};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -15,8 +15,8 @@ const STYLES: Styles = Styles::styled()
 
 /// Intel TDX and SGX attestation: make, inspect and verify quotes, and simulate the hardware that makes them
 ///
-/// Every command works offline: what it needs is given to it. What a command finds out goes to standard
-/// output, all else to standard error.
+/// Only `verify` without --collateral or --offline, `collateral fetch` and `collateral export` go to a network. What a
+/// command finds out goes to standard output, all else to standard error.
 #[derive(Parser)]
 #[command(name = "tdattest", version, styles = STYLES, max_term_width = 100, after_long_help = EXAMPLES)]
 pub(crate) struct Cli {
@@ -31,6 +31,9 @@ Examples:
 
   Did a genuine, up-to-date platform make this quote, and for my nonce?
     tdattest verify quote.dat --collateral bundle.json --nonce 00112233445566778899aabbccddeeff
+
+  Fetch what verifying it takes, to verify without a network:
+    tdattest collateral fetch quote.dat -o bundle.json
 
   In a TD: a quote for a verifier's nonce
     tdattest quote --nonce 00112233445566778899aabbccddeeff -o quote.dat
@@ -50,6 +53,7 @@ A file may be `-` for standard input. NO_COLOR=1 turns colours off.";
 pub(crate) enum Command {
     Verify(verify::Args),
     Inspect(inspect::Args),
+    Collateral(collateral::Args),
     #[cfg(target_os = "linux")]
     Report(report::Args),
     #[cfg(target_os = "linux")]
@@ -60,6 +64,8 @@ pub(crate) enum Command {
     Rtmr(rtmr::Args),
     #[cfg(target_os = "linux")]
     Qgs(qgs::Args),
+    #[cfg(target_os = "linux")]
+    Pccs(pccs::Args),
     Sim(sim::Args),
     Demo(demo::Args),
     CopyOut(copy_out::Args),

@@ -2,11 +2,14 @@
 
 #[cfg(target_os = "linux")]
 pub(crate) mod channel;
+pub(crate) mod collateral;
 pub(crate) mod completions;
 pub(crate) mod copy_out;
 pub(crate) mod demo;
 pub(crate) mod inspect;
 pub(crate) mod man;
+#[cfg(target_os = "linux")]
+pub(crate) mod pccs;
 #[cfg(target_os = "linux")]
 pub(crate) mod qgs;
 #[cfg(target_os = "linux")]
@@ -27,6 +30,7 @@ pub(crate) fn run(command: Command) -> Result<Exit> {
     match command {
         Command::Verify(args) => verify::run(&args),
         Command::Inspect(args) => inspect::run(&args),
+        Command::Collateral(args) => collateral::run(&args),
         #[cfg(target_os = "linux")]
         Command::Channel(args) => channel::run(&args),
         #[cfg(target_os = "linux")]
@@ -37,6 +41,8 @@ pub(crate) fn run(command: Command) -> Result<Exit> {
         Command::Rtmr(args) => rtmr::run(&args),
         #[cfg(target_os = "linux")]
         Command::Qgs(args) => qgs::run(&args),
+        #[cfg(target_os = "linux")]
+        Command::Pccs(args) => pccs::run(&args),
         Command::Sim(args) => sim::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::CopyOut(args) => copy_out::run(&args),

@@ -15,11 +15,9 @@ pub(crate) enum Exit {
     Misuse,
     /// 3: undecided; something needed is missing.
     Undecided,
-    /// The exit code of a command that was run.
-    #[cfg(target_os = "linux")]
+    /// The exit code of a command that was run, or one that a monitor expects.
     Passed(u8),
     /// 3: what was asked for cannot be had here.
-    #[cfg(target_os = "linux")]
     Unavailable,
 }
 
@@ -42,9 +40,7 @@ impl From<Exit> for ExitCode {
             Exit::Refused => 1,
             Exit::Misuse => 2,
             Exit::Undecided => 3,
-            #[cfg(target_os = "linux")]
             Exit::Passed(code) => code,
-            #[cfg(target_os = "linux")]
             Exit::Unavailable => 3,
         })
     }

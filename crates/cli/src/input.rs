@@ -7,8 +7,11 @@ use std::path::{Path, PathBuf};
 
 use data_encoding::{BASE64, BASE64_NOPAD, BASE64URL, BASE64URL_NOPAD, HEXLOWER_PERMISSIVE};
 use serde::Serialize;
+use tdattest_collateral::archive::{ARCHIVE_BYTES, Archive, ArchiveError};
 use tdattest_verifier::result::Judgement;
 use tdattest_verifier::wire::collateral::{Collateral, CollateralError, Part};
+use tdattest_verifier::wire::pcs::{EvaluationDataSet, PcsRequests};
+use tdattest_verifier::wire::quote::Quote;
 use tdattest_verifier::wire::{certificate, limits, pem};
 
 /// Largest file read for anything but a quote or collateral.
@@ -104,6 +107,29 @@ pub(crate) fn collateral(path: &Path) -> Result<Collateral, Box<Judgement>> {
     }
     let text = read(path, limits::BUNDLE_BYTES).map_err(input_fault)?;
     Collateral::from_bundle(&text).map_err(collateral_fault)
+}
+
+/// Collateral of a quote: a bundle, a folder of parts, or out of an archive of many.
+pub(crate) fn collateral_of(
+    path: &Path,
+    quote: &Quote<'_>,
+    set: EvaluationDataSet,
+) -> Result<Collateral, Box<Judgement>> {
+    if path.is_dir() {
+        return folder(path);
+    }
+    let text = read(path, ARCHIVE_BYTES).map_err(input_fault)?;
+    if !Archive::is_archive(&text) {
+        return Collateral::from_bundle(&text).map_err(collateral_fault);
+    }
+    let fault = |fault: String| format!("{}: {fault}", shown(path));
+    let archive = Archive::parse(&text).map_err(|error| input_fault(fault(error.to_string())))?;
+    let requests = PcsRequests::for_quote(quote, set)
+        .map_err(|error| Box::new(Judgement::CollateralUnavailable(fault(error.to_string()))))?;
+    archive.collateral(&requests).map_err(|error| match error {
+        ArchiveError::Collateral(error) => collateral_fault(error),
+        error => Box::new(Judgement::CollateralUnavailable(fault(error.to_string()))),
+    })
 }
 
 fn folder(path: &Path) -> Result<Collateral, Box<Judgement>> {

@@ -4,10 +4,12 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
+mod authenticate;
 mod cli;
 mod commands;
 mod destination;
 mod disk_image;
+mod documents;
 mod exit;
 #[cfg(target_os = "linux")]
 mod guest;
@@ -16,8 +18,11 @@ mod input;
 mod inspect;
 mod output;
 mod report;
+#[cfg(target_os = "linux")]
+mod service;
 mod shell;
 mod simulation;
+mod sources;
 mod table;
 
 use std::process::ExitCode;

@@ -58,7 +58,9 @@ fn colours_come_only_where_they_are_wanted() {
         let output = command.envs(variables.iter().copied()).output().unwrap();
         output.stdout.contains(&0x1b) || output.stderr.contains(&0x1b)
     };
-    for arguments in [&["inspect", "tdx_quote"][..], &["verify", "tdx_quote"], &["--help"]] {
+    for arguments in
+        [&["inspect", "tdx_quote"][..], &["verify", "tdx_quote", "--offline"], &["--help"]]
+    {
         assert!(!escapes(&[], arguments), "{arguments:?}: a pipe gets no colours");
         assert!(escapes(&[("CLICOLOR_FORCE", "1")], arguments), "{arguments:?}");
         assert!(

@@ -12,6 +12,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Stdio};
+use std::sync::Arc;
 use std::thread;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -20,6 +21,7 @@ use schema::Schema;
 use serde_json::Value;
 use simulated_td::{TDATTEST, assert_code};
 use tdattest_simulator::folder;
+use tdattest_simulator::pcs_server::PcsServer;
 use tdattest_verifier::wire::Fixed as _;
 use tdattest_verifier::wire::bytes::ReportData;
 use tdattest_verifier::wire::qgs::{NoAnswer, PREFIX_BYTES, QgsError, QuoteResponse, Request};
@@ -398,4 +400,77 @@ fn what_qemu_and_libvirt_are_told_is_printed_for_copying() {
         "{}",
         run.stdout
     );
+}
+
+/// A quote provider's file with these members.
+fn provider_file(sandbox: &Sandbox, members: &str) {
+    sandbox.write("qcnl.conf", format!("{{ // ours\n{members}\n}}\n"));
+}
+
+const PROVIDER: [&str; 2] = ["--qcnl-conf", "qcnl.conf"];
+
+/// The state of a finding, and what it says.
+fn finding(run: &Run, subject: &str) -> (String, String) {
+    let json = run.json();
+    let found = json["findings"].as_array().unwrap().iter().find(|one| one["subject"] == subject);
+    let text = |name| found.unwrap()[name].as_str().unwrap().to_owned();
+    (text("state"), text("says"))
+}
+
+#[test]
+fn a_check_tells_the_line_of_a_mistake_in_the_providers_file() {
+    let sandbox = sandbox("provider_file");
+    others_may_enter(&sandbox, true);
+    let members = "  \"local_cache_only\": true,\n  \"use_secure_cert\": \"false\"";
+    provider_file(&sandbox, members);
+    let run = check(&sandbox, &PROVIDER);
+    assert_eq!(run.code, Some(1), "{}", run.stderr);
+    let (state, says) = finding(&run, "provider's file");
+    assert_eq!(state, "failure");
+    assert!(
+        says.starts_with("`qcnl.conf`: line 3, column 22: `use_secure_cert` is a string"),
+        "{says}"
+    );
+    // It would not be asked by Intel's library either.
+    let (state, says) = finding(&run, "caching service");
+    assert_eq!((state.as_str(), says.contains("local_cache_only")), ("ok", true), "{says}");
+
+    let run = check(&sandbox, &["--qcnl-conf", "none.conf"]);
+    assert_eq!((run.code, finding(&run, "provider's file").0.as_str()), (Some(1), "failure"));
+}
+
+#[test]
+fn a_check_tells_whether_the_caching_service_answers() {
+    let sandbox = sandbox("caching_service");
+    others_may_enter(&sandbox, true);
+    let platform = folder::open(&sandbox.path().join("p")).unwrap();
+    let now = || "2026-11-01T12:00:00Z".parse().unwrap();
+    let server =
+        PcsServer::start(platform, &"127.0.0.1:0".parse().unwrap(), Arc::new(now)).unwrap();
+    provider_file(&sandbox, &format!("\"pccs_url\": \"{}/sgx/certification/v4/\"", server.url()));
+    let rooted = [&PROVIDER[..], &["--root", "p/root.pem"]].concat();
+    let service = |run: &Run| finding(run, "caching service");
+
+    let run = check(&sandbox, &rooted);
+    assert_eq!(run.code, Some(0), "{}\n{}", run.stdout, run.stderr);
+    assert_eq!(
+        service(&run),
+        ("ok".into(), format!("{} answers, with a PCK CRL that is genuine", server.url()))
+    );
+    // It is not encrypted.
+    assert_eq!(finding(&run, "provider's file").0, "warning");
+
+    // Under Intel's root the documents are nobody's.
+    let run = check(&sandbox, &PROVIDER);
+    assert_eq!((run.code, service(&run).0.as_str()), (Some(1), "failure"));
+
+    for (failure, state) in [("pckcrl=404", "warning"), ("pckcrl=502", "failure")] {
+        server.recover();
+        server.fail(failure.parse().unwrap());
+        assert_eq!(service(&check(&sandbox, &rooted)).0, state, "{failure}");
+    }
+    drop(server);
+    let (state, says) = service(&check(&sandbox, &rooted));
+    assert_eq!(state, "failure");
+    assert!(says.ends_with("cannot be reached: connection refused"), "{says}");
 }

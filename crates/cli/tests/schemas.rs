@@ -28,6 +28,10 @@ fn every_property_of_the_schemas_is_described() {
         "event-log.json",
         "qgs-check.json",
         "qgs-status.json",
+        "collateral-archive.json",
+        "collateral-windows.json",
+        "collateral-diff.json",
+        "pccs-status.json",
     ] {
         assert_eq!(Schema::read(name).undescribed(), Vec::<String>::new(), "{name}");
     }
@@ -50,7 +54,7 @@ fn verification_results_fit_their_schema() {
             verify(&[quote, "--collateral", &collateral(quote), "--at", at]);
             verify(&[quote, "--collateral", "tdx_quote_collateral.json", "--at", at]);
         }
-        verify(&[quote]);
+        verify(&[quote, "--offline"]);
     }
     for quote in ["changed_quote", "truncated_quote", "letter", "no_such_quote"] {
         verify(&[quote, "--collateral", "tdx_quote_collateral.json", "--at", AT]);

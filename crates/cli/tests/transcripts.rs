@@ -13,6 +13,8 @@ fn prints_what_the_transcripts_say() {
     trycmd::TestCases::new()
         .env("NO_COLOR", "1")
         .env("COLUMNS", "100")
+        .env("XDG_CONFIG_HOME", sandbox.path().join("config").to_str().unwrap())
+        .env("XDG_CACHE_HOME", sandbox.path().join("cache").to_str().unwrap())
         .case(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cmd/*.trycmd"))
         .case(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cmd/*.toml"))
         .run();

@@ -2,8 +2,6 @@
 
 mod check;
 mod configuration;
-mod log;
-mod privileges;
 mod serve;
 mod simulated;
 mod status;

@@ -2,8 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Result, bail};
 use tdattest_verifier::result::Judgement;
+use tdattest_verifier::wire::collateral::Collateral;
+use tdattest_verifier::wire::pcs::PcsRequests;
 use tdattest_verifier::wire::quote::Quote;
 use tdattest_verifier::wire::time::UnixTime;
 use tdattest_verifier::{CLOCK_SKEW_S, Policy, TrustAnchor, Verifier, crypto};
@@ -11,25 +13,31 @@ use tdattest_verifier::{CLOCK_SKEW_S, Policy, TrustAnchor, Verifier, crypto};
 use crate::arguments::{ReportDataArgs, now, parse_time};
 use crate::exit::Exit;
 use crate::report::Report;
+use crate::sources::keeper::Keeper;
+use crate::sources::{SourceArgs, trust_anchor};
 use crate::{input, output};
 
-/// Verify a quote, offline
+/// Verify a quote
 ///
 /// Checks every signature up to Intel's root, every date and revocation, and the platform's TCB level; accepts a genuine
-/// platform that is up to date and does not run in debug mode.
+/// platform that is up to date and does not run in debug mode. Collateral that is not given is fetched, through a cache.
 #[derive(clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct Args {
     /// The quote: raw, hexadecimal or base64; `-` for standard input
     quote: PathBuf,
 
-    /// The collateral: a bundle (JSON) or a folder of its parts
+    /// The collateral: a bundle or an archive (JSON), or a folder of its parts [default: fetched]
     ///
     /// Parts of a folder: tcb_info.json, qe_identity.json (as a PCS answers them), root_ca_crl and pck_crl (.der, .crl,
     /// .pem or .hex), pck_crl_issuer_chain.pem, tcb_info_issuer_chain.pem, qe_identity_issuer_chain.pem, and for a quote
     /// that has none pck_certificate_chain.pem.
     #[arg(long, value_name = "BUNDLE")]
     collateral: Option<PathBuf>,
+
+    /// Never go to the network or to the cache: what is not given is missing
+    #[arg(long)]
+    offline: bool,
 
     /// Verify as of this time: RFC 3339 (2026-01-31T12:00:00Z) or Unix seconds [default: now]
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
@@ -53,11 +61,18 @@ pub(crate) struct Args {
     /// Print the result as JSON (schema tdattest.verification/1)
     #[arg(long)]
     json: bool,
+
+    #[command(flatten)]
+    sources: SourceArgs,
 }
 
 const EXAMPLES: &str = "\
 Examples:
-  Verify a quote with the collateral in a file:
+  Verify a quote with collateral from Intel's PCS, or from a PCCS:
+    tdattest verify quote.dat
+    tdattest verify quote.dat --source https://pccs.example:8081 --ca-file pccs-ca.pem
+
+  Verify a quote with the collateral in a file, without a network:
     tdattest verify quote.dat --collateral bundle.json
 
   Demand the report data that stands for a nonce (SHA-512 of it):
@@ -79,7 +94,7 @@ Exit codes:
   0  accepted: genuine, up to date, no debug mode, and the report data is the demanded one
   1  refused: everything could be read, and something in it is wrong
   2  misuse, or an input that cannot be read
-  3  undecided: collateral, or a part of it, is missing
+  3  undecided: collateral, or a part of it, is missing or cannot be fetched
 
 Accepted says that a genuine, up-to-date platform made the quote, not which TD or enclave it is:
 compare its measurements with the values you expect.";
@@ -102,7 +117,7 @@ pub(crate) fn judge(args: &Args) -> Result<Judgement> {
         bail!("only one of the files can come from standard input");
     }
     let policy = args.policy()?;
-    let anchor = args.trust_anchor()?;
+    let anchor = trust_anchor(args.root.as_deref())?;
     let now = args.at.map_or_else(now, Ok)?;
     let bytes = match input::quote(&args.quote) {
         Ok(bytes) => bytes,
@@ -112,8 +127,7 @@ pub(crate) fn judge(args: &Args) -> Result<Judgement> {
         Ok(quote) => quote,
         Err(fault) => return Ok(Judgement::UnreadableQuote(fault)),
     };
-    let Some(path) = &args.collateral else { return Ok(Judgement::NoCollateral) };
-    let collateral = match input::collateral(path) {
+    let collateral = match args.collateral(&quote, &anchor, now)? {
         Ok(collateral) => collateral,
         Err(judgement) => return Ok(*judgement),
     };
@@ -133,10 +147,30 @@ impl Args {
         Ok(policy)
     }
 
-    fn trust_anchor(&self) -> Result<TrustAnchor> {
-        let Some(path) = &self.root else { return Ok(TrustAnchor::intel()) };
-        let root = input::root_certificate(path).map_err(|problem| anyhow!(problem))?;
-        TrustAnchor::from_der(&root).map_err(|fault| anyhow!("{}: {fault}", input::shown(path)))
+    /// The collateral that is given, or else fetched. The inner error is a judgement: there is none.
+    fn collateral(
+        &self,
+        quote: &Quote<'_>,
+        anchor: &TrustAnchor,
+        now: UnixTime,
+    ) -> Result<Result<Collateral, Box<Judgement>>> {
+        let set = self.sources.set().unwrap_or_default();
+        if let Some(path) = &self.collateral {
+            return Ok(input::collateral_of(path, quote, set));
+        }
+        if self.offline {
+            return Ok(Err(Box::new(Judgement::NoCollateral)));
+        }
+        let sources = self.sources.resolve()?;
+        let requests = match PcsRequests::for_quote(quote, sources.set) {
+            Ok(requests) => requests,
+            Err(fault) => {
+                let text = format!("it cannot be told which collateral to fetch: {fault}");
+                return Ok(Err(Box::new(Judgement::CollateralUnavailable(text))));
+            }
+        };
+        let keeper = Keeper::open(sources, anchor.clone(), now)?;
+        Ok(keeper.collateral(&requests).map_err(|unavailable| Box::new(unavailable.judgement())))
     }
 }
 

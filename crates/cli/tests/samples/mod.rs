@@ -59,6 +59,9 @@ impl Sandbox {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tdattest"));
         command.args(arguments).current_dir(&self.0).stdin(Stdio::null());
         command.env_remove("CLICOLOR_FORCE").env_remove("NO_COLOR");
+        // Not this machine's sources, nor its cache.
+        command.env("XDG_CONFIG_HOME", self.0.join("config"));
+        command.env("XDG_CACHE_HOME", self.0.join("cache"));
         command
     }
 
@@ -111,6 +114,10 @@ impl Sandbox {
         self.write("list.json", "[]\n");
         self.write("private_key.pem", pem_block("PRIVATE KEY", b"not one"));
         self.write("letter", "Dear Sir or Madam!\n");
+        self.write(
+            "qcnl.conf",
+            "{\n  // the PCCS of this rack\n  \"pccs_url\": \"https://pccs.example:8081/sgx/certification/v4\",\n  \"use_secure_cert\": \"true\",\n  \"local_cache_only\": true\n}\n",
+        );
     }
 
     fn write_bundles(&self) {

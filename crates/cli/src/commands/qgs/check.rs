@@ -1,37 +1,45 @@
 //! `tdattest qgs check`: what a service needs on this host, looked at one by one.
 
+mod caching_service;
 mod findings;
 mod host;
 mod ports;
+mod provider;
+mod quote;
 mod snippets;
 mod sockets;
 
-use std::sync::mpsc;
-use std::thread;
-use std::time::Duration;
+use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use serde_json::json;
-use tdattest_qgs::config::{BackendConfig, Config};
-use tdattest_qgs::{Failure, Hop};
+use tdattest_qgs::config::BackendConfig;
+use tdattest_verifier::TrustAnchor;
 
 use super::configuration::ConfigArgs;
-use super::serve::backend;
 use crate::exit::Exit;
-use crate::output;
+use crate::{input, output};
 use findings::{Finding, State};
 
 /// Find out whether a service can make quotes here, and if not, why and what to do
 ///
-/// Looks at the configuration, the sockets and who may use them, the SGX devices, Intel's libraries, the folder of the
-/// provider's cache, and goes as far towards a quote as is possible without a TD. Run it as the user that the service
-/// runs as. Whether the caching service (PCCS) answers shows in that last step alone. Changes no file; to see whether
-/// the vsock port and the address of the metrics are free, it takes them for a moment.
+/// Looks at the configuration, the sockets and who may use them, the SGX devices, Intel's libraries, the file and the
+/// cache of the quote provider, whether the caching service (PCCS) answers, and goes as far towards a quote as is possible
+/// without a TD. Run it as the user that the service runs as. Changes no file; to see whether the vsock port and the
+/// address of the metrics are free, it takes them for a moment.
 #[derive(clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(super) struct Args {
     #[command(flatten)]
     config: ConfigArgs,
+
+    /// The file of Intel's quote provider library; looked at for a simulated platform, too, if it is named [default: $QCNL_CONF_PATH, then /etc/sgx_default_qcnl.conf]
+    #[arg(long, value_name = "FILE")]
+    qcnl_conf: Option<PathBuf>,
+
+    /// The documents of the caching service must lead to this root certificate (PEM or DER) instead of Intel's
+    #[arg(long, value_name = "FILE")]
+    root: Option<PathBuf>,
 
     /// Print it as JSON (schema tdattest.qgs-check/1)
     #[arg(long)]
@@ -47,6 +55,9 @@ Examples:
   As the user of the service:
     sudo -u qgsd tdattest qgs check
 
+  Look at a quote provider's file before it is installed, and ask the service that it names:
+    tdattest qgs check --qcnl-conf sgx_default_qcnl.conf
+
   The lines that go into a virtual machine's configuration:
     tdattest qgs check --print-qemu
 
@@ -55,9 +66,6 @@ Exit codes:
   1  something is: the line says what to do
   2  misuse, or a configuration that cannot be read
   3  this host has no SGX devices, without which nothing makes quotes of TDX";
-
-/// How long the backend may take: longer than a quote ever does.
-const PATIENCE: Duration = Duration::from_secs(40);
 
 /// Where a running service says what is wrong.
 const SEE_THE_LOG: &str = "see tdattest qgs status, or journalctl -u tdattest-qgs";
@@ -81,7 +89,12 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
             host::has_devices()
         }
     };
-    findings.extend(quote(&config)?);
+    if args.qcnl_conf.is_some() || matches!(config.backend, BackendConfig::Intel(_)) {
+        let provider = provider::look(args.qcnl_conf.as_deref());
+        let asked = caching_service::look(&provider, &trust_anchor(args)?)?;
+        findings.extend(provider.findings.into_iter().chain(asked));
+    }
+    findings.extend(quote::look(&config)?);
     match args.json {
         true => show_json(&findings)?,
         false => output::data(findings::table(&findings).as_bytes())?,
@@ -94,39 +107,10 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
     })
 }
 
-/// The backend, opened and taken as far towards a quote as it goes without a TD.
-fn quote(config: &Config) -> Result<Vec<Finding>> {
-    let backend = match backend(config)? {
-        Ok(backend) => backend,
-        Err(failure) => return Ok(vec![failed("backend", &failure)]),
-    };
-    let opened = Finding::good("backend", backend.name());
-    let (done, tried) = mpsc::channel();
-    thread::spawn(move || {
-        // If nobody waits any more, it does not matter.
-        let _ = done.send(backend.open().and_then(|mut context| context.probe()));
-    });
-    Ok(vec![
-        opened,
-        match tried.recv_timeout(PATIENCE) {
-            Ok(Ok(())) => Finding::good("a quote", "everything up to the TD's report works".into()),
-            Ok(Err(failure)) => failed("a quote", &failure),
-            Err(_) => Finding::bad(
-                "a quote",
-                format!("the backend has said nothing for {} seconds", PATIENCE.as_secs()),
-                "see whether the caching service (PCCS) of /etc/sgx_default_qcnl.conf answers, and what the kernel's log says of SGX",
-            ),
-        },
-    ])
-}
-
-fn failed(subject: &'static str, failure: &Failure) -> Finding {
-    let hop = match failure.hop {
-        Hop::Backend => String::new(),
-        hop => format!("{hop}: "),
-    };
-    let says = format!("{hop}{failure} ({})", failure.code);
-    Finding::bad(subject, says, failure.remedy.unwrap_or(SEE_THE_LOG))
+fn trust_anchor(args: &Args) -> Result<TrustAnchor> {
+    let Some(path) = &args.root else { return Ok(TrustAnchor::intel()) };
+    let root = input::root_certificate(path).map_err(|problem| anyhow!(problem))?;
+    TrustAnchor::from_der(&root).map_err(|fault| anyhow!("{}: {fault}", input::shown(path)))
 }
 
 fn show_json(findings: &[Finding]) -> Result<()> {

@@ -16,11 +16,11 @@ use tdattest_qgs::listen::{ListenError, Listener, inherited};
 use tdattest_qgs::{Failure, Service};
 
 use super::configuration::ConfigArgs;
-use super::log::{self, Form, Level};
-use super::privileges;
 use super::simulated::Simulated;
 use crate::exit::Exit;
 use crate::output::{self, Hinted};
+use crate::service::log::{self, Form, Level};
+use crate::service::privileges;
 use crate::simulation;
 
 /// Make quotes for the TDs of this host, over vsock and a Unix socket
@@ -69,7 +69,7 @@ const OTHER_DESCRIPTORS: usize = 128;
 
 pub(super) fn run(args: &Args) -> Result<Exit> {
     let (mut config, source) = args.config.read()?;
-    log::start(args.log, args.log_level)?;
+    log::start(args.log, args.log_level, "tdattest-qgs")?;
     // While there is one thread, and before there is a socket file to leave behind.
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).context("cannot wait for signals")?;
     let backend = match backend(&config)? {
@@ -78,7 +78,7 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
     };
     let sockets = Sockets::open(&config)?;
     if let Some(user) = &config.user {
-        privileges::become_user(user)?;
+        privileges::become_user(user, "packaging/qgs/tdattest-qgs.sysusers")?;
     }
     bound_connections(&mut config);
     let metrics = sockets.metrics.as_ref().and_then(|listener| listener.local_addr().ok());

@@ -1,4 +1,4 @@
-//! Where the log of the service goes, and in which form.
+//! Where the log of a service goes, and in which form.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -10,7 +10,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// The form.
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum Form {
+pub(crate) enum Form {
     /// A line for people, on standard error
     Text,
     /// A JSON object a line, on standard error
@@ -21,15 +21,15 @@ pub(super) enum Form {
 
 /// How much is told.
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum Level {
+pub(crate) enum Level {
     Error,
     Warn,
     Info,
     Debug,
 }
 
-/// Starts the log. Without a form it goes where systemd wants it, if systemd started this, and else to standard error.
-pub(super) fn start(form: Option<Form>, level: Level) -> Result<()> {
+/// Starts the log of the service with this name. Without a form it goes where systemd wants it, if systemd started this, and else to standard error.
+pub(crate) fn start(form: Option<Form>, level: Level, name: &str) -> Result<()> {
     let level = match level {
         Level::Error => LevelFilter::ERROR,
         Level::Warn => LevelFilter::WARN,
@@ -49,7 +49,7 @@ pub(super) fn start(form: Option<Form>, level: Level) -> Result<()> {
             .try_init(),
         Form::Journal => {
             let journal = tracing_journald::layer().context("cannot reach systemd's journal")?;
-            registry.with(journal.with_syslog_identifier("tdattest-qgs".into())).try_init()
+            registry.with(journal.with_syslog_identifier(name.into())).try_init()
         }
     }
     .context("cannot start the log")

@@ -7,12 +7,11 @@ use nix::unistd::{User, geteuid, initgroups, setgid, setuid};
 
 use crate::output::Hinted;
 
-/// Becomes a user, with all groups that it is in: that of the SGX devices is among them.
-pub(super) fn become_user(name: &str) -> Result<()> {
+/// Becomes a user, with all groups that it is in. `sysusers` is the file that would make it.
+pub(crate) fn become_user(name: &str, sysusers: &str) -> Result<()> {
     let user = User::from_name(name).with_context(|| format!("cannot look up the user {name}"))?;
     let user = user.ok_or_else(|| {
-        let hint =
-            "make it with packaging/qgs/tdattest-qgs.sysusers, or name another one with --user";
+        let hint = format!("make it with {sysusers}, or name another one with --user");
         Hinted::error(format!("there is no user {name}"), hint)
     })?;
     if user.uid == geteuid() {

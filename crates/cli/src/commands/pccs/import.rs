@@ -1,0 +1,149 @@
+//! `tdattest pccs import`: what others have kept, verified on the way.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, anyhow, bail};
+use tdattest_pccs::config::{Config, StoreAt};
+use tdattest_pccs::import::{self, ImportError, Report};
+use tdattest_pccs::{Answer, Counters, bring, tokens};
+
+use super::configuration::{ConfigArgs, Read};
+use super::open::{self, Opened};
+use crate::arguments::now;
+use crate::exit::Exit;
+use crate::input::{self, reason, shown};
+use crate::output::{self, Hinted};
+use crate::table::pairs;
+
+/// Take over the cache of Intel's service, or the collateral that pcsclient.py has fetched
+///
+/// The file is Intel's pckcache.db (SQLite), whose service may go on running, or a platform_collaterals.json. Everything
+/// is verified up to the root before it is kept; what does not hold is named and left out. Nothing newer is replaced.
+#[derive(clap::Args)]
+#[command(after_long_help = EXAMPLES)]
+pub(super) struct Args {
+    /// The file: pckcache.db or platform_collaterals.json
+    file: PathBuf,
+
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  Move from Intel's service:
+    sudo -u tdattest-pccs tdattest pccs import /opt/intel/sgx-dcap-pccs/pckcache.db
+
+  Fill a service that has no way to Intel:
+    tdattest pccs import platform_collaterals.json --state pccs
+
+Exit codes:
+  0  everything was taken over, or is kept in a newer edition
+  1  something was left out: it does not hold
+  2  misuse, or a file that cannot be read
+  3  the database is not there";
+
+/// Largest platform_collaterals.json: some thousand platforms.
+const JSON_BYTES: usize = 256 * 1024 * 1024;
+
+/// How every SQLite database begins.
+const SQLITE: &[u8] = b"SQLite format 3\0";
+
+pub(super) fn run(args: &Args) -> Result<Exit> {
+    let Read { config, .. } = args.config.read()?;
+    if config.store == StoreAt::Memory {
+        let problem = "the store is in the memory of the service, where nothing can be put";
+        return Err(Hinted::error(problem, "name another store in the configuration"));
+    }
+    match is_database(&args.file)? {
+        true => database(&args.file, &config),
+        false => collaterals(&args.file, config),
+    }
+}
+
+fn is_database(path: &Path) -> Result<bool> {
+    let unreadable = |fault| anyhow!("cannot read {}: {}", shown(path), reason(&fault));
+    let opened = File::open(path).map_err(unreadable)?;
+    let mut first = Vec::new();
+    let most = u64::try_from(SQLITE.len()).unwrap_or(u64::MAX);
+    opened.take(most).read_to_end(&mut first).map_err(unreadable)?;
+    Ok(first == SQLITE)
+}
+
+fn database(path: &Path, config: &Config) -> Result<Exit> {
+    let authenticator = open::authenticator(config)?;
+    let outcome = open::runtime()?.block_on(async {
+        anyhow::Ok(match open::store(config).await? {
+            Ok(store) => import::pckcache(path, store.as_ref(), authenticator, now()?).await,
+            Err(fault) => Err(ImportError::Store(fault)),
+        })
+    })?;
+    match outcome {
+        Ok(report) => told(&report),
+        Err(ImportError::Store(fault)) => Ok(open::unavailable(&fault, config)),
+        Err(fault) => {
+            let hint = "the file is Intel's pckcache.db, or a platform_collaterals.json";
+            Err(Hinted::error(format!("{}: {fault}", shown(path)), hint))
+        }
+    }
+}
+
+fn told(report: &Report) -> Result<Exit> {
+    let rows = [
+        ("documents", report.documents),
+        ("platforms", report.platforms),
+        ("PCK certificates", report.certificates),
+        ("chosen for a TCB", report.selections),
+        ("registrations", report.registrations),
+        ("appraisal policies", report.policies),
+        ("kept in a newer edition", report.kept_newer),
+    ];
+    let rows = rows.map(|(name, count)| (name, count.to_string()));
+    output::data(pairs(&rows, "").as_bytes())?;
+    for refused in &report.refused {
+        output::note(&output::warning(&format!("left out: {refused}")));
+    }
+    if report.refused_more > 0 {
+        output::note(&output::warning(&format!("left out: {} more", report.refused_more)));
+    }
+    Ok(if report.refused.is_empty() { Exit::Success } else { Exit::Refused })
+}
+
+/// Hands the file to the API, as an administrator would: with a token that is good for this once.
+fn collaterals(path: &Path, mut config: Config) -> Result<Exit> {
+    let body = input::read(path, JSON_BYTES).map_err(|problem| anyhow!(problem))?;
+    let token = tokens::generate()?;
+    config.api.admin_token_hash = Some(bring::token_hash(&token));
+    let runtime = open::runtime()?;
+    let answer = runtime.block_on(async {
+        let opened = open::everything(&config, &Counters::default(), &open::clock()?).await?;
+        anyhow::Ok(match opened {
+            Ok(Opened { pccs, .. }) => Ok(pccs.answer(bring::collateral(body, &token)).await),
+            Err(fault) => Err(fault),
+        })
+    })?;
+    let Answer { status, body, .. } = match answer {
+        Ok(answer) => answer,
+        Err(fault) => return Ok(open::unavailable(&fault, &config)),
+    };
+    let said = String::from_utf8_lossy(&body);
+    match status.as_u16() {
+        200 => {
+            output::note("everything was taken over");
+            Ok(Exit::Success)
+        }
+        460 => {
+            let problem = format!("{}: {said} (460)", shown(path));
+            let hint = "nothing was taken over; a document or a chain in it does not lead to the root, which --root names";
+            output::error(&Hinted::error(problem, hint));
+            Ok(Exit::Refused)
+        }
+        503 => bail!("the database has failed: nothing was taken over"),
+        status => {
+            let hint = "the file is Intel's pckcache.db, or what `pcsclient.py fetch` writes";
+            Err(Hinted::error(format!("{}: {said} ({status})", shown(path)), hint))
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! Fetches documents through the cache, and says what is to be said about how they came.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use tdattest_collateral::archive::collateral;
+use tdattest_collateral::cache::{CacheError, Cached, Failure, Origin};
+use tdattest_collateral::{Authenticate as _, Cache, Client, FetchError, RetryPolicy, SourceError};
+use tdattest_verifier::TrustAnchor;
+use tdattest_verifier::result::Judgement;
+use tdattest_verifier::wire::collateral::Collateral;
+use tdattest_verifier::wire::pcs::{PcsRequest, PcsRequests};
+use tdattest_verifier::wire::time::UnixTime;
+use tokio::task::JoinSet;
+
+use super::Sources;
+use crate::authenticate::Authenticator;
+use crate::output::{self, Hinted};
+
+/// What fetches and keeps, for one command.
+pub(crate) struct Keeper {
+    client: Client,
+    cache: Option<Arc<Cache>>,
+    authenticate: Arc<Authenticator>,
+    now: UnixTime,
+}
+
+/// A document, or why it cannot be had.
+pub(crate) type Outcome = Result<Cached, CacheError>;
+
+impl Keeper {
+    /// Opens the sources under a trust anchor, as of a time.
+    ///
+    /// # Errors
+    /// When a source cannot be used as it is configured.
+    pub(crate) fn open(sources: Sources, anchor: TrustAnchor, now: UnixTime) -> Result<Self> {
+        let folder = sources.cache_dir.as_deref().map(|folder| cache_folder(folder, &anchor));
+        let authenticate = Arc::new(Authenticator::new(anchor));
+        let client = Client::builder(Arc::clone(&authenticate) as Arc<_>)
+            .sources(sources.sources)
+            .deadline(DEADLINE)
+            .retry(RetryPolicy { attempts: ATTEMPTS, ..RetryPolicy::default() })
+            .build()
+            .map_err(unusable)?;
+        let cache = folder.map(|folder| {
+            let clock = Arc::new(move || now);
+            let source = Arc::new(client.clone());
+            let mut cache = Cache::new(&folder, source, Arc::clone(&authenticate) as Arc<_>, clock);
+            if sources.allow_rollback {
+                cache = cache.dangerous_allow_rollback();
+            }
+            if sources.allow_stale {
+                cache = cache.dangerous_allow_stale();
+            }
+            Arc::new(cache)
+        });
+        Ok(Self { client, cache, authenticate, now })
+    }
+
+    /// Where things are kept, if they are.
+    pub(crate) fn cache(&self) -> Option<&Cache> {
+        self.cache.as_deref()
+    }
+
+    /// Fetches documents side by side, in the order of the requests.
+    ///
+    /// # Errors
+    /// When this system gives no events. What cannot be had is in the outcomes.
+    pub(crate) fn documents(&self, requests: &[PcsRequest]) -> Result<Vec<(PcsRequest, Outcome)>> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .context("cannot wait for the network")?;
+        let outcomes = runtime.block_on(self.side_by_side(requests));
+        // A name that is still being looked up must not keep the command from ending.
+        runtime.shutdown_background();
+        Ok(outcomes)
+    }
+
+    async fn side_by_side(&self, requests: &[PcsRequest]) -> Vec<(PcsRequest, Outcome)> {
+        // The chains of the others say where the root CA's CRL is.
+        let (root, others): (Vec<PcsRequest>, Vec<PcsRequest>) =
+            requests.iter().partition(|request| **request == PcsRequest::RootCaCrl);
+        let mut outcomes = Vec::new();
+        for group in [others, root] {
+            let mut tasks = JoinSet::new();
+            for request in group {
+                let (cache, client) = (self.cache.clone(), self.client.clone());
+                let (authenticate, now) = (Arc::clone(&self.authenticate), self.now);
+                tasks.spawn(async move {
+                    let outcome = match cache {
+                        Some(cache) => cache.document(request).await,
+                        None => unkept(&client, &authenticate, request, now).await,
+                    };
+                    (request, outcome)
+                });
+            }
+            outcomes.extend(tasks.join_all().await);
+        }
+        outcomes.sort_by_key(|(request, _)| requests.iter().position(|asked| asked == request));
+        outcomes
+    }
+
+    /// The collateral of a platform.
+    ///
+    /// # Errors
+    /// When a document cannot be had: an error with a remedy, for exit code 3.
+    pub(crate) fn collateral(&self, requests: &PcsRequests) -> Result<Collateral, Unavailable> {
+        let failed = |fault: anyhow::Error| Unavailable(fault.to_string(), String::new());
+        let mut documents = Vec::new();
+        for (request, outcome) in self.documents(&requests.0).map_err(failed)? {
+            let cached = outcome.map_err(|fault| Unavailable::of(request, &fault))?;
+            note(&cached);
+            documents.push(cached.endorsement);
+        }
+        collateral(&documents).map_err(|fault| failed(fault.into()))
+    }
+}
+
+/// A document that could not be had, and what to do.
+#[derive(Debug)]
+pub(crate) struct Unavailable(pub(crate) String, pub(crate) String);
+
+impl Unavailable {
+    pub(crate) fn of(request: PcsRequest, fault: &CacheError) -> Self {
+        let text = format!("the {} cannot be had: {fault}", request.document());
+        Self(text, remedy(fault.failure()).into())
+    }
+
+    /// As what decides a judgement.
+    pub(crate) fn judgement(self) -> Judgement {
+        Judgement::CollateralUnavailable(self.0)
+    }
+
+    pub(crate) fn error(self) -> anyhow::Error {
+        Hinted::error(self.0, self.1)
+    }
+}
+
+/// Where the documents under one anchor are kept: those under another would be taken for old or new ones of these.
+pub(crate) fn cache_folder(folder: &Path, anchor: &TrustAnchor) -> PathBuf {
+    if anchor.is_intel() {
+        return folder.join("intel");
+    }
+    let fingerprint: String = anchor.fingerprint().chars().take(FINGERPRINT_DIGITS).collect();
+    folder.join(format!("root-{fingerprint}"))
+}
+
+async fn unkept(
+    client: &Client,
+    authenticate: &Authenticator,
+    request: PcsRequest,
+    now: UnixTime,
+) -> Outcome {
+    let nothing = CacheError::Nothing;
+    let endorsement =
+        client.fetch(request).await.map_err(|fault| nothing(Failure::Fetch(fault)))?;
+    let validity = authenticate
+        .endorsement(&endorsement)
+        .map_err(|fault| nothing(Failure::Untrusted { request, fault }))?;
+    Ok(Cached { endorsement, validity, fetched_at: now, origin: Origin::Fresh })
+}
+
+/// Says how a document came, where it is not as it should be.
+pub(crate) fn note(cached: &Cached) {
+    let document = cached.endorsement.request.document();
+    let ends = cached.validity.ends();
+    let text = match &cached.origin {
+        Origin::Fresh | Origin::Cache => return,
+        Origin::Unkept(fault) => format!("the {document} is not kept: {fault}"),
+        Origin::LastGood(fault) => format!(
+            "a newer {document} is due and cannot be had, the kept one holds until {ends}: {fault}"
+        ),
+        Origin::Stale(fault) => {
+            format!("the {document} ended at {ends}, and no newer one can be had: {fault}")
+        }
+    };
+    output::note(&output::warning(&text));
+}
+
+fn unusable(fault: SourceError) -> anyhow::Error {
+    match fault {
+        SourceError::PlainHttp(_) => Hinted::error(
+            fault,
+            "use https; --dangerous-allow-http lets whoever is on the way read along, and withhold documents",
+        ),
+        fault => fault.into(),
+    }
+}
+
+fn remedy(failure: &Failure) -> &'static str {
+    match failure {
+        Failure::Fetch(fault) => fetch_remedy(fault),
+        Failure::Untrusted { .. } => {
+            "the source is broken, or lies: use another; for a platform that you made with `tdattest sim`, give --root DIR/root.pem"
+        }
+        Failure::Rollback(_) => {
+            "the source is behind, or shows old documents on purpose: use another; --dangerous-allow-rollback takes them"
+        }
+        Failure::Ended { .. } => {
+            "the source has old documents, or this machine's clock is ahead; --at judges as of another time"
+        }
+        Failure::Seen(_) => {
+            "remove the file if you know why it is so; then nothing has been seen before"
+        }
+        _ => "try another source",
+    }
+}
+
+fn fetch_remedy(fault: &FetchError) -> &'static str {
+    match fault.code() {
+        "fetch.untrusted" => {
+            remedy(&Failure::Untrusted { request: PcsRequest::RootCaCrl, fault: String::new() })
+        }
+        "fetch.not-found" => {
+            "Intel has no such document, or the source lacks it: check FMSPC, TEE and --set, or add another --source"
+        }
+        "fetch.refused" => "check --api-key-file, and whether the source is one of collateral",
+        _ => {
+            "check the address and the network; --source names another place, --collateral brings a file"
+        }
+    }
+}
+
+/// How long a document may take from a source, for somebody who waits.
+const DEADLINE: Duration = Duration::from_secs(20);
+const ATTEMPTS: u32 = 2;
+
+/// Digits that tell one root key from another.
+const FINGERPRINT_DIGITS: usize = 16;

@@ -1,0 +1,230 @@
+//! `tdattest pccs`: served, asked, looked into and ended, in front of a simulated PCS.
+#![cfg(target_os = "linux")]
+
+mod samples;
+mod schema;
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixStream;
+use std::process::{Child, ChildStderr, Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use samples::{Run, Sandbox};
+use schema::Schema;
+use serde_json::Value;
+
+const TDATTEST: &str = env!("CARGO_BIN_EXE_tdattest");
+
+const IDENTITY: &str = "/sgx/certification/v4/qe/identity";
+
+/// Everything in a folder of its own, and no configuration of this machine.
+const OWN: [&str; 6] = ["--config", "empty.toml", "--state", "state", "--root", "p/root.pem"];
+
+/// A process that is killed when this is dropped.
+struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// `tdattest sim pcs`, and its address.
+fn upstream(sandbox: &Sandbox) -> (Process, String) {
+    let mut child = Command::new(TDATTEST)
+        .args(["sim", "pcs", "--platform", "p", "--listen", "127.0.0.1:0"])
+        .current_dir(sandbox.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut url = String::new();
+    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut url).unwrap();
+    (Process(child), url.trim_end().into())
+}
+
+/// `tdattest pccs serve` at the socket `http`.
+struct Server {
+    process: Process,
+    log: BufReader<ChildStderr>,
+    /// The line of the log that says what it serves.
+    serving: Value,
+}
+
+impl Server {
+    fn start(sandbox: &Sandbox, more: &[&str]) -> Self {
+        let mut child = Command::new(TDATTEST)
+            .args(["pccs", "serve", "--log", "json", "--listen", "unix:http"])
+            .args(OWN)
+            .args(more)
+            .current_dir(sandbox.path())
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let log = BufReader::new(child.stderr.take().unwrap());
+        let mut server = Self { process: Process(child), log, serving: Value::Null };
+        server.serving = server.until("serving");
+        server
+    }
+
+    /// The next line of the log with a message.
+    fn until(&mut self, message: &str) -> Value {
+        loop {
+            let mut line = String::new();
+            assert!(self.log.read_line(&mut line).unwrap() > 0, "the log ends before `{message}`");
+            let json: Value =
+                serde_json::from_str(&line).unwrap_or_else(|fault| panic!("{fault}: {line:?}"));
+            if json["message"] == message {
+                return json;
+            }
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.process.0), signal).unwrap();
+    }
+
+    /// Its exit code after SIGTERM.
+    fn end(mut self) -> Option<i32> {
+        self.signal(Signal::TERM);
+        let mut rest = String::new();
+        self.log.read_to_string(&mut rest).unwrap();
+        self.process.0.wait().unwrap().code()
+    }
+}
+
+/// A folder with a platform `p` and an empty configuration.
+fn sandbox(name: &str) -> Sandbox {
+    let sandbox = Sandbox::new(&format!("pccs_{name}"));
+    let made = sandbox.run(&["sim", "platform", "new", "p", "--phrase", name]);
+    assert_eq!(made.code, Some(0), "{}", made.stderr);
+    fs::write(sandbox.path().join("empty.toml"), "").unwrap();
+    sandbox
+}
+
+fn pccs(sandbox: &Sandbox, arguments: &[&str]) -> Run {
+    sandbox.run(&[&["pccs"], arguments, &OWN].concat())
+}
+
+/// The whole answer to a request.
+fn ask(sandbox: &Sandbox, request: &str, headers: &str) -> String {
+    let mut stream = UnixStream::connect(sandbox.path().join("http")).unwrap();
+    write!(stream, "{request} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{headers}\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn what_the_upstream_has_is_served_kept_and_told() {
+    let sandbox = sandbox("kept");
+    let (upstream, url) = upstream(&sandbox);
+    let server = Server::start(&sandbox, &["--source", &url]);
+    assert_eq!(server.serving["store"], "sqlite");
+    let first = ask(&sandbox, &format!("GET {IDENTITY}"), "");
+    assert!(first.starts_with("HTTP/1.1 200"), "{first}");
+    assert_eq!(server.end(), Some(0));
+    drop(upstream);
+    // A service that starts later needs no upstream for what is kept.
+    let server = Server::start(&sandbox, &["--source", &url]);
+    let again = ask(&sandbox, &format!("GET {IDENTITY}"), "");
+    assert!(again.starts_with("HTTP/1.1 200"), "{again}");
+    let body = |answer: &str| answer.split_once("\r\n\r\n").unwrap().1.to_owned();
+    assert_eq!(body(&again), body(&first));
+
+    let status = pccs(&sandbox, &["status", "--json"]);
+    assert_eq!(status.code, Some(0), "{}", status.stderr);
+    let json = status.json();
+    assert_eq!(json["documents"][0]["request"], format!("{IDENTITY}?update=standard"));
+    assert_eq!(Schema::read("pccs-status.json").faults(&json), Vec::<String>::new());
+    // In a hundred years it has ended.
+    let later = pccs(&sandbox, &["status", "--at", "2126-01-01T00:00:00Z"]);
+    assert_eq!(later.code, Some(1));
+    assert!(later.stdout.contains("ended"), "{}", later.stdout);
+    assert_eq!(server.end(), Some(0));
+}
+
+#[test]
+fn a_token_opens_what_it_is_for_and_nothing_once_it_is_removed() {
+    let sandbox = sandbox("tokens");
+    let added = pccs(&sandbox, &["user", "add", "alice", "--role", "admin"]);
+    assert_eq!(added.code, Some(0), "{}", added.stderr);
+    let token = added.stdout.trim().to_owned();
+    let other = pccs(&sandbox, &["user", "add", "rack-7"]).stdout.trim().to_owned();
+    let listed = pccs(&sandbox, &["user", "list"]);
+    assert!(listed.stdout.contains("alice") && listed.stdout.contains("rack-7"));
+    assert!(!listed.stdout.contains(&token), "{}", listed.stdout);
+
+    let server = Server::start(&sandbox, &["--source", "file:nothing"]);
+    let status = |token: &str| {
+        let header = format!("admin-token: {token}\r\n");
+        let answer = ask(&sandbox, "GET /sgx/certification/v4/platforms", &header);
+        answer.split(' ').nth(1).unwrap().to_owned()
+    };
+    assert_eq!(status(&token), "200");
+    assert_eq!(status(&other), "401");
+    assert_eq!(status(""), "401");
+    assert_eq!(pccs(&sandbox, &["user", "remove", "alice", "--role", "admin"]).code, Some(0));
+    // A service that runs notices.
+    while status(&token) != "401" {}
+    assert_eq!(pccs(&sandbox, &["user", "remove", "alice", "--role", "admin"]).code, Some(1));
+    assert_eq!(server.end(), Some(0));
+}
+
+#[test]
+fn a_token_that_would_be_guessed_is_refused() {
+    let sandbox = sandbox("weak");
+    fs::write(sandbox.path().join("token"), "password\n").unwrap();
+    let added = pccs(&sandbox, &["user", "add", "alice", "--token-file", "token"]);
+    assert_eq!(added.code, Some(2));
+    assert!(added.stderr.contains("the token has 8 characters"), "{}", added.stderr);
+}
+
+#[test]
+fn https_is_spoken_with_a_certificate_that_a_signal_exchanges() {
+    let sandbox = sandbox("certificate");
+    let mut server =
+        Server::start(&sandbox, &["--listen", "127.0.0.1:0", "--source", "file:nothing"]);
+    let ca = server.serving["ca"].as_str().unwrap().to_owned();
+    assert_eq!(ca, "state/tls/ca.pem");
+    let key = fs::metadata(sandbox.path().join("state/tls/key.pem")).unwrap();
+    assert_eq!(key.permissions().mode() & 0o777, 0o600);
+    server.signal(Signal::HUP);
+    server.until("a new certificate is in use");
+    assert_eq!(server.end(), Some(0));
+}
+
+#[test]
+fn plain_http_on_a_network_wants_to_be_said_by_name() {
+    let sandbox = sandbox("plain");
+    let served = pccs(&sandbox, &["serve", "--listen", "http://0.0.0.0:0"]);
+    assert_eq!(served.code, Some(2));
+    assert!(served.stderr.contains("dangerous_plain_http = true"), "{}", served.stderr);
+}
+
+#[test]
+fn intels_configuration_is_read_and_what_has_no_effect_is_logged() {
+    let sandbox = sandbox("intels");
+    let text = r#"{ // Intel's
+        "HTTPS_PORT": 8081, "hosts": "127.0.0.1", "CachingFillMode": "OFFLINE", "LogLevel": "info"
+    }"#;
+    fs::write(sandbox.path().join("default.json"), text).unwrap();
+    let mut child = Command::new(TDATTEST)
+        .args(["pccs", "serve", "--log", "json", "--config", "default.json", "--state", "state"])
+        .args(["--listen", "unix:http"])
+        .current_dir(sandbox.path())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let log = BufReader::new(child.stderr.take().unwrap());
+    let mut server = Server { process: Process(child), log, serving: Value::Null };
+    server.until("LogLevel has no effect: give --log-level");
+    server.until("serving");
+    let answer = ask(&sandbox, &format!("GET {IDENTITY}"), "");
+    assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");
+    assert_eq!(server.end(), Some(0));
+}
