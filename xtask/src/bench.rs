@@ -1,8 +1,10 @@
 //! How fast is a verification, beside the `dcap-qvl` crate on the same machine in the same run? And how fast does the
-//! simulator mint, and the Quote Generation Service answer?
+//! simulator mint, the Quote Generation Service and the caching service answer?
 //!
 //! The measuring itself are Cargo benches of this package: always optimised, and the peer stays a
-//! dev-dependency, which no user builds.
+//! dev-dependency, which no user builds. The caching service is measured from outside, as the command that users run.
+
+mod pccs;
 
 use std::process::Command;
 
@@ -11,8 +13,8 @@ use anyhow::{Context, Result, ensure};
 /// How to measure, and how to tell.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Only this bench
-    #[arg(long, value_enum)]
+    /// Only this bench [default: all of them]
+    #[arg(value_enum)]
     only: Option<Bench>,
     /// Print JSON instead of tables
     #[arg(long)]
@@ -34,11 +36,13 @@ enum Bench {
     Minting,
     /// The Quote Generation Service
     Qgs,
+    /// The caching service, in its own process, loaded by `wrk`
+    Pccs,
 }
 
 /// Builds and runs the benches, which print the results.
 pub(crate) fn run(args: &Args) -> Result<()> {
-    let all = [Bench::Verification, Bench::Minting, Bench::Qgs];
+    let all = [Bench::Verification, Bench::Minting, Bench::Qgs, Bench::Pccs];
     let chosen = all.into_iter().filter(|bench| args.only.is_none_or(|only| only == *bench));
     chosen.into_iter().try_for_each(|bench| run_one(bench, args))
 }
@@ -48,6 +52,7 @@ fn run_one(bench: Bench, args: &Args) -> Result<()> {
         Bench::Verification => "verification",
         Bench::Minting => "minting",
         Bench::Qgs => "qgs",
+        Bench::Pccs => return pccs::run(args.json),
     };
     let mut command = Command::new("cargo");
     command.args(["bench", "--quiet", "--package", "xtask", "--bench", name, "--"]);

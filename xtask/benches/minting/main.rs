@@ -1,4 +1,4 @@
-//! Measures the simulator: `cargo xtask bench --only minting`.
+//! Measures the simulator: `cargo xtask bench minting`.
 //!
 //! One thread, CPU time of that thread, medians of interleaved rounds, beside one ECDSA signature in the same run.
 

@@ -1,4 +1,4 @@
-//! Measures the Quote Generation Service: `cargo xtask bench --only qgs`.
+//! Measures the Quote Generation Service: `cargo xtask bench qgs`.
 //!
 //! 64 clients in this process ask as fast as they get answers, over a Unix socket, of a backend that costs nothing; then
 //! the same clients ask a loop that accepts, reads and writes the same bytes, and does nothing else. Both share the
