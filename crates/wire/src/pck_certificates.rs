@@ -328,6 +328,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "hundreds of entries, of which Miri makes minutes")]
     fn refuses_more_entries_than_a_platform_can_have() {
         let entries = |count: usize| {
             let entry = list(NOT_AVAILABLE);
