@@ -74,7 +74,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let (notes, noted) = mpsc::sync_channel::<String>(NOTES);
     // Whoever reads the notes slowly must not slow the server down: what does not fit is not noted.
     server.observe(Arc::new(move |served| drop(notes.try_send(line(served)))));
-    thread::spawn(move || noted.iter().for_each(|note| output::note(&note)));
+    let noting = thread::spawn(move || noted.iter().for_each(|note| output::note(&note)));
     output::note(&format!("serving FMSPC {fmspc} at {}; Ctrl-C ends it", server.url()));
     // Last, for scripts that wait for it.
     output::data(format!("{}\n", server.url()).as_bytes())?;
@@ -86,6 +86,8 @@ pub(super) fn run(args: &Args) -> Result<()> {
         }
     });
     drop(server);
+    // Nobody can send a note any more: those of the last requests are still on their way.
+    let _ = noting.join();
     output::note(if signal == Some(SIGTERM) { "ended by SIGTERM" } else { "ended" });
     Ok(())
 }
