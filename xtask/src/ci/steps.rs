@@ -8,6 +8,7 @@ use anyhow::{Context, Result, ensure};
 use cargo_metadata::{MetadataCommand, TargetKind};
 use clap::ValueEnum;
 
+use super::heard::{self, Heard};
 use crate::{dependencies, documents, layers, soak, toolchain, vectors};
 
 const FUZZ_MANIFEST: &str = "fuzz/Cargo.toml";
@@ -138,12 +139,10 @@ fn cargo_with(arguments: &str, environment: &[(&str, &str)]) -> Result<Outcome> 
     let settings: String =
         environment.iter().map(|(name, value)| format!("{name}='{value}' ")).collect();
     println!("$ {settings}cargo {arguments}");
-    let status = Command::new("cargo")
-        .args(arguments.split(' '))
-        .envs(environment.iter().copied())
-        .status()
-        .context("starting cargo")?;
-    ensure!(status.success(), "cargo {arguments}: {status}");
+    let mut command = Command::new("cargo");
+    command.args(arguments.split(' ')).envs(environment.iter().copied());
+    let Heard { status, why } = heard::run(command, std::io::stdout()).context("running cargo")?;
+    ensure!(status.success(), "cargo {arguments}: {status}\n{why}");
     Ok(Outcome::Passed)
 }
 
