@@ -38,7 +38,7 @@ impl Setup {
              [trust]\nroot_certificate = {root:?}\n"
         );
         fs::write(&configuration, text)?;
-        Ok(Self { command: command.into(), configuration, ca: state.join("ca.pem"), address })
+        Ok(Self { command: command.into(), configuration, ca: state.join("tls/ca.pem"), address })
     }
 
     /// The address of a path of the service.
