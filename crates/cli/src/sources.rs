@@ -126,13 +126,18 @@ impl SourceArgs {
         let mut set = None;
         if let Some(path) = qcnl_conf {
             let (source, asked) = qcnl::source(path)?;
-            sources.push(source);
+            // What the file says of its certificate holds, unless the command line says otherwise.
+            sources.push(if self.says_whom_to_trust() { self.with_trust(source)? } else { source });
             set = Some(asked);
         }
         if sources.is_empty() {
             sources.push(self.with_trust(Source::intel())?);
         }
         Ok((sources, set))
+    }
+
+    fn says_whom_to_trust(&self) -> bool {
+        self.dangerous_insecure || self.ca_file.is_some() || !self.pin_sha256.is_empty()
     }
 
     fn with_trust(&self, source: Source) -> Result<Source> {

@@ -148,6 +148,44 @@ fn what_the_upstream_has_is_served_kept_and_told() {
     assert_eq!(server.end(), Some(0));
 }
 
+/// The one address of a server's that speaks HTTPS.
+fn https(server: &Server) -> String {
+    let listens = server.serving["listeners"].as_str().unwrap();
+    let address = listens.split(", ").find(|address| !address.starts_with("unix:"));
+    format!("https://{}", address.unwrap().trim_start_matches("https://"))
+}
+
+#[test]
+fn the_whole_way_from_a_pcs_through_the_service_to_a_verdict() {
+    let sandbox = sandbox("whole_way");
+    let (upstream, url) = upstream(&sandbox);
+    let server = Server::start(&sandbox, &["--listen", "127.0.0.1:0", "--source", &url]);
+    let address = https(&server);
+    assert_eq!(sandbox.run(&["sim", "quote", "--platform", "p", "-o", "q"]).code, Some(0));
+    let success = |arguments: &[&str]| {
+        let run = sandbox.run(&[arguments, &["--root", "p/root.pem"]].concat());
+        assert_eq!(run.code, Some(0), "{arguments:?}: {}{}", run.stdout, run.stderr);
+        run
+    };
+    let from = ["--source", &address, "--ca-file", "state/tls/ca.pem", "--no-cache"];
+    success(&[&["collateral", "fetch", "q", "-o", "b.json"], &from[..]].concat());
+    let verified = success(&["verify", "q", "--collateral", "b.json", "--offline"]);
+    assert!(verified.stdout.contains("Verification completed successfully"), "{}", verified.stdout);
+
+    // Of a host that is set up for Intel's libraries; and all this time there was nobody else to ask but the service.
+    drop(upstream);
+    let qcnl =
+        format!("{{ // of this host\n  \"pccs_url\": \"{address}/sgx/certification/v4/\" }}\n");
+    fs::write(sandbox.path().join("sgx_default_qcnl.conf"), qcnl).unwrap();
+    let by_qcnl = ["--qcnl-conf", "sgx_default_qcnl.conf", "--ca-file", "state/tls/ca.pem"];
+    success(&[&["verify", "q", "--no-cache"], &by_qcnl[..]].concat());
+    // Without its CA the service is nobody's.
+    let unknown = ["verify", "q", "--no-cache", "--source", &address, "--root", "p/root.pem"];
+    let refused = sandbox.run(&unknown);
+    assert_eq!(refused.code, Some(3), "{}{}", refused.stdout, refused.stderr);
+    assert_eq!(server.end(), Some(0));
+}
+
 #[test]
 fn a_token_opens_what_it_is_for_and_nothing_once_it_is_removed() {
     let sandbox = sandbox("tokens");
