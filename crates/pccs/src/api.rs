@@ -5,7 +5,7 @@
 
 mod appraisal_policy;
 mod collateral;
-mod conditional;
+pub(crate) mod conditional;
 mod crl;
 mod pckcert;
 mod platform_collateral;
@@ -22,6 +22,7 @@ use std::time::Duration;
 use hyper::Method;
 use tdattest_collateral::{Authenticate, Client};
 use tdattest_wire::time::UnixTime;
+use tokio::time::timeout;
 
 use crate::access::Access;
 use crate::answer::{Answer, Refusal};
@@ -43,6 +44,9 @@ pub type Watcher = Arc<dyn Fn(&Notice) + Send + Sync>;
 const VERSION_3_WARNING: &str = "PCS API version 3 is no longer available. Cached collateral downloaded from API \
                                  version 3 is deprecated, will not be refreshed, and may expire. Please migrate to \
                                  API version 4.";
+
+/// How long whoever asks for a refresh waits for all of it, unless clients are made to wait longer.
+pub(crate) const REFRESH_DEADLINE: Duration = Duration::from_secs(300);
 
 /// Something worth counting.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -138,7 +142,7 @@ impl Pccs {
         Self { cache, access, cursor: AtomicI64::new(0) }
     }
 
-    /// Answers a request, within [`Settings::client_deadline`].
+    /// Answers a request, within [`Settings::client_deadline`]; one for a refresh within five minutes.
     ///
     /// A client that goes away stops nothing: what was begun for it is finished.
     pub async fn answer(&self, request: Request) -> Answer {
@@ -154,7 +158,9 @@ impl Pccs {
                 return conditional::finish(&request, Refusal::Internal.answer());
             }
         };
-        let answered = self.at(place, &request).await;
+        let answered = timeout(self.patience(place.route), self.at(place, &request)).await;
+        let answered =
+            answered.unwrap_or_else(|_| Err(late(place.route.opened_by(&request.method))));
         let mut answer = answered.unwrap_or_else(|refusal| refusal.answer());
         answer.route = place.route.name();
         if place.version == Version::V3 {
@@ -193,10 +199,18 @@ impl Pccs {
         }
     }
 
+    /// How long whoever asks is made to wait.
+    fn patience(&self, route: Route) -> Duration {
+        let client = self.cache.settings.client_deadline;
+        match route {
+            Route::Refresh => client.max(REFRESH_DEADLINE),
+            _ => client,
+        }
+    }
+
     async fn at(&self, place: Place, request: &Request) -> Result<Answer, Refusal> {
         if let Some(role) = place.route.opened_by(&request.method) {
-            let checked = self.access.check(self.cache.store.as_ref(), role, &request.headers);
-            self.in_time(checked, late).await?;
+            self.access.check(self.cache.store.as_ref(), role, &request.headers).await?;
         }
         if request.body_too_large {
             return Err(Refusal::TooLarge);
@@ -204,56 +218,39 @@ impl Pccs {
         let parameters = Parameters::parse(&request.query);
         let cache = &self.cache;
         match place.route {
-            Route::PckCert => self.in_time(pckcert::get(cache, &parameters), late).await,
-            Route::PckCrl => self.in_time(collateral::pck_crl(cache, &parameters), late).await,
-            Route::RootCaCrl => self.in_time(collateral::root_ca_crl(cache), late).await,
-            Route::Crl => self.in_time(crl::get(cache, &parameters), late).await,
+            Route::PckCert => match pckcert::get(cache, &parameters).await {
+                Err(refusal) => cache.held_despite(&pckcert::key(&parameters)?, refusal),
+                answered => answered,
+            },
+            Route::PckCrl => collateral::pck_crl(cache, &parameters).await,
+            Route::RootCaCrl => collateral::root_ca_crl(cache).await,
+            Route::Crl => crl::get(cache, &parameters).await,
             Route::TcbInfo(tee) => {
-                let answer = collateral::tcb_info(cache, place.version, tee, &parameters);
-                self.in_time(answer, late).await
+                collateral::tcb_info(cache, place.version, tee, &parameters).await
             }
             Route::QeIdentity(tee) => {
-                let answer = collateral::qe_identity(cache, place.version, tee, &parameters);
-                self.in_time(answer, late).await
+                collateral::qe_identity(cache, place.version, tee, &parameters).await
             }
-            Route::QveIdentity => {
-                let answer = collateral::qve_identity(cache, place.version, &parameters);
-                self.in_time(answer, late).await
-            }
+            Route::QveIdentity => collateral::qve_identity(cache, place.version, &parameters).await,
             Route::EvaluationDataNumbers(tee) => {
-                self.in_time(collateral::evaluation_data_numbers(cache, tee), late).await
+                collateral::evaluation_data_numbers(cache, tee).await
             }
-            Route::Fmspcs => self.in_time(collateral::fmspcs(cache, &parameters), late).await,
+            Route::Fmspcs => collateral::fmspcs(cache, &parameters).await,
             Route::Platforms if request.method == Method::POST => {
-                let work = platforms::post(Arc::clone(cache), parameters, request.clone());
-                self.in_time(to_its_end(work), busy).await
+                to_its_end(platforms::post(Arc::clone(cache), parameters, request.clone())).await
             }
-            Route::Platforms => self.in_time(platforms::get(cache, &parameters), busy).await,
+            Route::Platforms => platforms::get(cache, &parameters).await,
             Route::PlatformCollateral => {
                 let work =
                     platform_collateral::put(Arc::clone(cache), place.version, request.clone());
-                self.in_time(to_its_end(work), busy).await
+                to_its_end(work).await
             }
-            Route::Refresh => {
-                let work = refresh::refresh(Arc::clone(cache), parameters);
-                self.in_time(to_its_end(work), busy).await
-            }
+            Route::Refresh => to_its_end(refresh::refresh(Arc::clone(cache), parameters)).await,
             Route::AppraisalPolicy if request.method == Method::PUT => {
-                self.in_time(appraisal_policy::put(cache, request), busy).await
+                appraisal_policy::put(cache, request).await
             }
-            Route::AppraisalPolicy => {
-                self.in_time(appraisal_policy::get(cache, &parameters), late).await
-            }
+            Route::AppraisalPolicy => appraisal_policy::get(cache, &parameters).await,
         }
-    }
-
-    async fn in_time<T>(
-        &self,
-        work: impl Future<Output = Result<T, Refusal>>,
-        late: fn() -> Refusal,
-    ) -> Result<T, Refusal> {
-        let in_time = tokio::time::timeout(self.cache.settings.client_deadline, work).await;
-        in_time.unwrap_or_else(|_| Err(late()))
     }
 }
 
@@ -272,12 +269,15 @@ where
 }
 
 /// 503 and not 504: of the two, Intel's client (QCNL) tries again after the first alone, and by then it may be there.
-fn late() -> Refusal {
-    Refusal::Unavailable("it takes longer than clients are made to wait; it goes on".into())
-}
-
-fn busy() -> Refusal {
-    Refusal::Busy
+fn late(opened_by: Option<Role>) -> Refusal {
+    match opened_by {
+        // People and their tools ask here.
+        Some(_) => Refusal::Busy,
+        None => {
+            let cause = "it takes longer than clients are made to wait; it goes on";
+            Refusal::Unavailable(cause.into())
+        }
+    }
 }
 
 /// Whose token a route wants.

@@ -6,13 +6,17 @@
 //!
 //! Must stay true: nothing is stored or handed out that [`Authenticate`] did not pass; one document is fetched once,
 //! however many ask for it, at however many replicas; what is past its end is not served, unless stale is allowed by
-//! name and no newer edition can be had.
+//! name and no newer edition can be had; whoever could be answered from what is kept does not wait for an upstream that
+//! hangs.
 
+mod answered;
+mod fetched;
 mod flight;
 pub(crate) mod hot;
 pub(crate) mod platform;
 mod trouble;
 pub(crate) mod window;
+mod written;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -28,12 +32,13 @@ use tokio::time::Instant;
 use crate::answer::Refusal;
 use crate::api::{Clock, Notice, Settings};
 use crate::fill_mode::FillMode;
-use crate::store::{Changed, Document, Lease, PlatformKey, Put, Store, StoreError};
+use crate::store::{Changed, Document, Lease, PlatformKey, Store, StoreError};
 
+pub(crate) use answered::Made;
+pub(crate) use fetched::{Became, Fetched, Wanted};
 use flight::Flights;
-use hot::{Hot, HotKey};
+use hot::{Hot, Ready};
 use platform::PlatformSet;
-use trouble::Troubles;
 use window::Window;
 
 /// How long to wait before looking again while another replica is at it: from the first to the last.
@@ -48,9 +53,9 @@ pub(crate) struct Cache {
     authenticate: Arc<dyn Authenticate>,
     clock: Clock,
     upstream: Semaphore,
-    documents: Arc<Flights<PcsRequest, Arc<Document>>>,
+    documents: Arc<Flights<Wanted, Fetched>>,
     platforms: Arc<Flights<PlatformKey, Arc<PlatformSet>>>,
-    troubles: Troubles,
+    pub(crate) families: Arc<Flights<&'static str, Arc<Ready>>>,
 }
 
 impl Cache {
@@ -68,10 +73,10 @@ impl Cache {
             store,
             client,
             authenticate,
+            documents: Arc::new(Flights::new(Arc::clone(&clock))),
+            platforms: Arc::new(Flights::new(Arc::clone(&clock))),
+            families: Arc::new(Flights::new(Arc::clone(&clock))),
             clock,
-            documents: Arc::default(),
-            platforms: Arc::default(),
-            troubles: Troubles::default(),
         }
     }
 
@@ -120,8 +125,7 @@ impl Cache {
         fetch_missing: bool,
     ) -> Result<Arc<Document>, Refusal> {
         let kept = self.kept(request).await?;
-        let now = self.now();
-        if let Some(kept) = kept.as_ref().filter(|kept| kept.validity.ends() >= now) {
+        if let Some(kept) = kept.as_ref().filter(|kept| self.is_current(kept)) {
             self.notice(&Notice::FromStore);
             return Ok(Arc::clone(kept));
         }
@@ -129,19 +133,49 @@ impl Cache {
         let fetched = match may_fetch {
             true => {
                 self.notice(&Notice::Miss);
-                self.fetched(request).await
+                let wanted = Wanted::other_than(request, kept.as_deref());
+                // Who has something kept is told that it has ended, or gets it, while there is time.
+                let patience = kept.as_ref().map(|_| self.patience());
+                self.fetched(wanted, patience).await
             }
             false => Err(Refusal::NoCacheData),
         };
-        match (fetched, kept) {
-            (Ok(fetched), _) => Ok(fetched),
-            (Err(_), Some(kept)) if self.settings.allow_stale => {
-                self.notice(&Notice::Stale);
-                Ok(kept)
-            }
-            (Err(refusal), Some(kept)) => Err(ended(&kept, &refusal)),
-            (Err(refusal), None) => Err(refusal),
+        match fetched {
+            Ok(fetched) => Ok(fetched.document),
+            Err(refusal) => self.despite(request, kept, refusal).await,
         }
+    }
+
+    /// What has ended and cannot be fetched anew, where that is allowed; in words, where it is not.
+    async fn despite(
+        &self,
+        request: PcsRequest,
+        kept: Option<Arc<Document>>,
+        refusal: Refusal,
+    ) -> Result<Arc<Document>, Refusal> {
+        if self.settings.allow_stale {
+            // Once more: what the upstream sent may have ended, and have been kept for want of anything better.
+            let best = self.kept(request).await.ok().flatten().or(kept);
+            if let Some(kept) = best {
+                self.notice(&Notice::Stale);
+                return Ok(kept);
+            }
+            return Err(refusal);
+        }
+        Err(match kept {
+            Some(kept) => ended(&kept, &refusal),
+            None => refusal,
+        })
+    }
+
+    /// How long somebody waits for an upstream who could be answered from what is kept: there has to be time left for
+    /// that, and for a second document.
+    pub(crate) fn patience(&self) -> Duration {
+        self.settings.client_deadline / 4
+    }
+
+    fn is_current(&self, document: &Document) -> bool {
+        document.validity.ends() >= self.now()
     }
 
     /// What the store has, whatever its age.
@@ -152,72 +186,17 @@ impl Cache {
 
     /// A document asked for by its evaluation data number may be kept as the standard or the early one.
     async fn of_number(&self, request: PcsRequest) -> Result<Option<Arc<Document>>, Refusal> {
-        let (of_set, number): (fn(PcsRequest, EvaluationDataSet) -> PcsRequest, u32) = match request
-        {
-            PcsRequest::TcbInfo(_, _, EvaluationDataSet::Number(number))
-            | PcsRequest::QeIdentity(_, EvaluationDataSet::Number(number))
-            | PcsRequest::QveIdentity(EvaluationDataSet::Number(number)) => (with_set, number),
-            _ => return Ok(None),
-        };
+        let Some(number) = evaluation_data_number(request) else { return Ok(None) };
         for set in [EvaluationDataSet::Standard, EvaluationDataSet::Early] {
-            let kept = self.kept(of_set(request, set)).await?;
+            let kept = self.kept(with_set(request, set)).await?;
             let fits = |kept: &Arc<Document>| {
-                kept.validity.evaluation_data_number == Some(number)
-                    && kept.validity.ends() >= self.now()
+                kept.validity.evaluation_data_number == Some(number) && self.is_current(kept)
             };
             if let Some(kept) = kept.filter(fits) {
                 return Ok(Some(kept));
             }
         }
         Ok(None)
-    }
-
-    /// Fetches a document and keeps it, unless a current one turns up meanwhile. Once, however many ask.
-    async fn fetched(self: &Arc<Self>, request: PcsRequest) -> Result<Arc<Document>, Refusal> {
-        let now = self.now();
-        if let Some(refusal) = self.troubles.recent(&request, now) {
-            return Err(refusal);
-        }
-        let cache = Arc::clone(self);
-        let fetched = self.documents.share(request, || async move {
-            let fetched = cache.fetch_unless_current(request).await;
-            cache.troubles.note(&request, &fetched, cache.now());
-            fetched
-        });
-        fetched.await
-    }
-
-    async fn fetch_unless_current(
-        self: &Arc<Self>,
-        request: PcsRequest,
-    ) -> Result<Arc<Document>, Refusal> {
-        let current = || async {
-            let kept = self.kept(request).await?;
-            Ok(kept.filter(|kept| kept.validity.ends() >= self.now()))
-        };
-        match self.lease(&request.path(), current).await? {
-            Leased::Found(kept) => Ok(kept),
-            Leased::Ours(lease) => {
-                let fetched = self.fetch(request).await.map(|(document, _)| document);
-                drop(lease);
-                fetched
-            }
-        }
-    }
-
-    /// Fetches a document, verifies it and keeps it, unless a newer edition is kept already, which is returned then.
-    pub(crate) async fn fetch(&self, request: PcsRequest) -> Result<(Arc<Document>, Put), Refusal> {
-        let client = self.upstream().ok_or(Refusal::NoCacheData)?;
-        let endorsement = {
-            let _permit = self.permit().await?;
-            let fetched = client.fetch(request).await;
-            self.asked(request.document(), fetched)?
-        };
-        let document = self.verified(endorsement).map_err(|cause| {
-            tracing::warn!(document = %request, %cause, "the upstream sent what is not Intel's");
-            Refusal::Upstream(cause)
-        })?;
-        self.keep(document).await
     }
 
     /// Verifies a document.
@@ -228,30 +207,6 @@ impl Cache {
 
     pub(crate) fn authenticate(&self) -> &dyn Authenticate {
         self.authenticate.as_ref()
-    }
-
-    /// Keeps a verified document. When the store cannot, the document is good all the same.
-    pub(crate) async fn keep(&self, document: Document) -> Result<(Arc<Document>, Put), Refusal> {
-        let request = document.endorsement.request;
-        let put = self.store.put_document(&document, false).await;
-        self.changed(&Changed::Document(request));
-        match put {
-            Ok(Put::Stored) => Ok((Arc::new(document), Put::Stored)),
-            Ok(Put::OlderThanKept { kept }) => {
-                tracing::warn!(document = %request, kept = %kept.issued, came = %document.validity.issued,
-                    "an older edition than is kept came, and is not taken");
-                let newer = self.kept(request).await?.ok_or(Refusal::Internal)?;
-                if newer.validity.ends() < self.now() {
-                    let cause = "an older edition came than is kept".into();
-                    return Err(ended(&newer, &Refusal::Upstream(cause)));
-                }
-                Ok((newer, Put::OlderThanKept { kept }))
-            }
-            Err(fault) => {
-                self.store_failed(&fault);
-                Ok((Arc::new(document), Put::Stored))
-            }
-        }
     }
 
     /// Waits for a place among those who may ask the upstream at one time.
@@ -319,19 +274,9 @@ impl Cache {
         }
     }
 
-    /// Forgets what a change makes out of date.
+    /// What is held in memory is doubtful after a change.
     pub(crate) fn changed(&self, changed: &Changed) {
-        match changed {
-            Changed::Document(changed) => {
-                self.hot.forget(|key| matches!(key, HotKey::Document(of, _) if of == changed));
-            }
-            Changed::Platform(changed) => {
-                self.hot.forget(|key| matches!(key, HotKey::Pck(of, _) if of == changed));
-            }
-            Changed::Everything => self.hot.forget(|_| true),
-            // Nothing of these is held here.
-            Changed::Policies | Changed::Tokens | Changed::Crl(_) => {}
-        }
+        self.hot.doubt(changed);
     }
 }
 
@@ -341,6 +286,17 @@ pub(crate) enum Leased<T> {
     Found(T),
 }
 
+/// The number that a document is asked for by, if it is.
+fn evaluation_data_number(request: PcsRequest) -> Option<u32> {
+    match request {
+        PcsRequest::TcbInfo(_, _, EvaluationDataSet::Number(number))
+        | PcsRequest::QeIdentity(_, EvaluationDataSet::Number(number))
+        | PcsRequest::QveIdentity(EvaluationDataSet::Number(number)) => Some(number),
+        _ => None,
+    }
+}
+
+/// The same document of another set.
 fn with_set(request: PcsRequest, set: EvaluationDataSet) -> PcsRequest {
     match request {
         PcsRequest::TcbInfo(tee, fmspc, _) => PcsRequest::TcbInfo(tee, fmspc, set),

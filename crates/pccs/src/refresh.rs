@@ -1,19 +1,21 @@
 //! Fetching anew what is about to end: each item on its own, so that one failure spoils nothing.
 //!
 //! Must stay true: which documents are due follows from what is kept and the time alone; one replica refreshes at a
-//! time; what cannot be fetched stays as it is.
+//! time, and leaves room at the upstream for clients; what cannot be fetched stays as it is.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
 use tdattest_wire::bytes::Fmspc;
 use tdattest_wire::time::UnixTime;
+use tokio::task::JoinSet;
 
 use crate::answer::Refusal;
 use crate::api::Settings;
-use crate::cache::Cache;
 use crate::cache::window::due_at;
-use crate::store::{DocumentState, Lease, Platform, Put, Selection};
+use crate::cache::{Became, Cache, Wanted};
+use crate::store::{DocumentState, Lease, Platform, Selection};
 
 /// What the lease of a refresh is called.
 const LEASE: &str = "refresh";
@@ -54,7 +56,7 @@ pub(crate) fn due_documents(
     now: UnixTime,
 ) -> Vec<DocumentState> {
     let (lead, jitter) = (settings.refresh_lead, settings.refresh_jitter);
-    let is_due = |kept: &&DocumentState| due_at(&kept.request, &kept.validity, lead, jitter) <= now;
+    let is_due = |kept: &&DocumentState| due_at(kept, lead, jitter) <= now;
     let mut due: Vec<DocumentState> = kept.iter().filter(is_due).copied().collect();
     due.sort_by_key(|kept| (kept.validity.ends(), kept.request));
     due
@@ -86,22 +88,57 @@ async fn documents(
         Ok(kept) => kept,
         Err(fault) => return failed("documents", &cache.store_failed(&fault)),
     };
-    let mut items = Vec::new();
-    for state in of(&kept) {
-        let outcome = document(cache, &state).await;
-        items.push(told(state.request, outcome));
+    let items = each(cache, of(&kept), |cache, state| async move {
+        let outcome = document(&cache, &state).await;
+        told(state.request, outcome)
+    });
+    RefreshReport { left_to_another: false, items: items.await }
+}
+
+/// Does the same for each, some at a time; what became of them, in their order.
+async fn each<T, W>(
+    cache: &Arc<Cache>,
+    list: Vec<T>,
+    work: impl Fn(Arc<Cache>, T) -> W,
+) -> Vec<RefreshItem>
+where
+    W: Future<Output = RefreshItem> + Send + 'static,
+{
+    // The other half is for those whom clients wait for.
+    let at_once = (cache.settings.upstream_at_once / 2).max(1);
+    let mut waiting = list.into_iter().enumerate();
+    let mut under_way = JoinSet::new();
+    let mut items = BTreeMap::new();
+    loop {
+        for (place, one) in waiting.by_ref().take(at_once.saturating_sub(under_way.len())) {
+            let work = work(Arc::clone(cache), one);
+            under_way.spawn(async move { (place, work.await) });
+        }
+        match under_way.join_next().await {
+            Some(Ok((place, item))) => drop(items.insert(place, item)),
+            // It panicked.
+            Some(Err(_)) => {
+                let outcome = RefreshOutcome::Failed(cause(&Refusal::Internal));
+                items.insert(usize::MAX, told("one of the items", outcome));
+            }
+            None => return items.into_values().collect(),
+        }
     }
-    RefreshReport { left_to_another: false, items }
 }
 
 async fn document(cache: &Arc<Cache>, state: &DocumentState) -> RefreshOutcome {
-    match cache.fetch(state.request).await {
-        Ok((_, Put::OlderThanKept { .. })) => RefreshOutcome::Unchanged,
-        Ok((fetched, Put::Stored)) if fetched.validity.issued == state.validity.issued => {
-            RefreshOutcome::Unchanged
+    let wanted = Wanted { request: state.request, after: Some(state.fetched_at) };
+    let fetched = match cache.fetched(wanted, None).await {
+        Ok(fetched) => fetched,
+        Err(refusal) => return RefreshOutcome::Failed(cause(&refusal)),
+    };
+    match fetched.became {
+        Became::Kept if fetched.document.validity == state.validity => RefreshOutcome::Unchanged,
+        Became::Kept => RefreshOutcome::Refreshed,
+        Became::Older => {
+            RefreshOutcome::Failed("the upstream sent an older edition than is kept".into())
         }
-        Ok((_, Put::Stored)) => RefreshOutcome::Refreshed,
-        Err(refusal) => RefreshOutcome::Failed(cause(&refusal)),
+        Became::NotKept => RefreshOutcome::Failed("it was fetched, but could not be kept".into()),
     }
 }
 
@@ -115,16 +152,15 @@ pub(crate) async fn certificates(cache: &Arc<Cache>, families: &[Fmspc]) -> Refr
         Ok(platforms) => platforms,
         Err(fault) => return failed("platforms", &cache.store_failed(&fault)),
     };
-    let mut items = Vec::new();
-    for (platform, selections) in platforms {
+    let items = each(cache, platforms, |cache, (platform, selections)| async move {
         let name = format!("platform {} {}", platform.key.qe_id, platform.key.pce_id);
-        let outcome = match of_platform(cache, platform, &selections).await {
+        let outcome = match of_platform(&cache, platform, &selections).await {
             Ok(()) => RefreshOutcome::Refreshed,
             Err(refusal) => RefreshOutcome::Failed(cause(&refusal)),
         };
-        items.push(told(name, outcome));
-    }
-    RefreshReport { left_to_another: false, items }
+        told(name, outcome)
+    });
+    RefreshReport { left_to_another: false, items: items.await }
 }
 
 async fn of_platform(

@@ -28,6 +28,7 @@ use self::listen::Socket;
 use self::request_id::RequestIds;
 use crate::answer::Answer;
 use crate::api::Pccs;
+use crate::api::REFRESH_DEADLINE;
 use crate::ending::{Ending, until_ending};
 use crate::health::Health;
 use crate::records::Records;
@@ -100,7 +101,7 @@ impl Default for Limits {
             handshake: Duration::from_secs(10),
             head: Duration::from_secs(10),
             request: Duration::from_secs(15),
-            answer: Duration::from_secs(30),
+            answer: REFRESH_DEADLINE.saturating_add(Duration::from_secs(30)),
             send: Duration::from_secs(15),
             keep_alive: Duration::from_secs(60),
         }

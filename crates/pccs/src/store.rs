@@ -4,7 +4,7 @@
 //! the memory store); keys are compared as stored, so callers bring them in one spelling.
 
 mod database;
-mod edition;
+pub(crate) mod edition;
 pub mod memory;
 mod operations;
 pub mod postgres;

@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 
-use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use tdattest_wire::bytes::Fmspc;
 use tdattest_wire::pcs::{PckCa, PcsRequest};
@@ -15,19 +14,14 @@ use tdattest_wire::time::UnixTime;
 use super::conditional;
 use super::route::Version;
 use crate::answer::{Answer, JSON, Refusal};
-use crate::api::Notice;
-use crate::cache::Cache;
 use crate::cache::hot::{Form, HotKey, Ready};
 use crate::cache::window::Window;
+use crate::cache::{Cache, Made};
 use crate::fill_mode::FillMode;
 use crate::request::Parameters;
-use crate::store::Document;
 
 /// How long the list of families is held, in seconds.
 const FAMILIES_HELD: u64 = 3600;
-
-/// DER, as such.
-pub(super) const DER: &str = "application/pkix-crl";
 
 pub(super) async fn tcb_info(
     cache: &Arc<Cache>,
@@ -91,31 +85,20 @@ pub(super) fn ca(name: &str) -> Option<PckCa> {
     [PckCa::Processor, PckCa::Platform].into_iter().find(|ca| ca.name().eq_ignore_ascii_case(name))
 }
 
-/// A document in a form: the answer held in memory, or one made of what the cache brings.
+/// A document in a form.
 pub(super) async fn document(
     cache: &Arc<Cache>,
     request: PcsRequest,
     form: Form,
 ) -> Result<Answer, Refusal> {
-    let key = HotKey::Document(request, form);
-    let now = cache.now();
-    if let Some(ready) = cache.hot.find(&key, now) {
-        cache.notice(&Notice::Hit);
-        return Ok(marked(&ready, now));
-    }
-    let read_at = cache.hot.generation();
-    let document = cache.document(request).await?;
-    let window = cache.window(&document);
-    let ready = Arc::new(Ready { answer: written(&document, form), window });
-    // What was asked for by number may be the standard edition, which changes under another name.
-    if document.endorsement.request == request && !cache.hot.hold(&key, &ready, read_at) {
-        // Most likely it was kept just now, which is a change. What is kept still is held.
-        let read_at = cache.hot.generation();
-        if cache.kept(request).await.is_ok_and(|kept| kept.as_ref() == Some(&document)) {
-            cache.hot.hold(&key, &ready, read_at);
-        }
-    }
-    Ok(marked(&ready, cache.now()))
+    let make = async {
+        let document = cache.document(request).await?;
+        let ready = Arc::new(cache.written(&document, form));
+        // What was asked for by its number may be the standard edition, and is held as that.
+        let held_as = Some(HotKey::Document(document.endorsement.request, form));
+        Ok(Made { ready, held_as })
+    };
+    cache.answered(&HotKey::Document(request, form), make).await
 }
 
 /// An answer with what a client must know of its age.
@@ -123,41 +106,6 @@ pub(super) fn marked(ready: &Ready, now: UnixTime) -> Answer {
     let mut answer = ready.answer.clone();
     ready.window.mark(&mut answer, now);
     answer
-}
-
-fn written(document: &Document, form: Form) -> Answer {
-    let endorsement = &document.endorsement;
-    let body = endorsement.body.clone();
-    let answer = match (endorsement.request, form) {
-        (PcsRequest::PckCrl(_) | PcsRequest::RootCaCrl, Form::AsItIs | Form::Download) => {
-            Answer::ok(DER, body)
-        }
-        (PcsRequest::PckCrl(_), Form::Hexadecimal) => {
-            Answer::ok("application/x-pem-file; charset=utf-8", HEXLOWER.encode(&body))
-        }
-        (PcsRequest::RootCaCrl, Form::Hexadecimal) => {
-            Answer::ok("application/pkix-crl; charset=utf-8", HEXLOWER.encode(&body))
-        }
-        _ => Answer::ok(JSON, body),
-    };
-    let mut answer = match (chain_header(&endorsement.request), form) {
-        (None, _) | (_, Form::Download) => answer,
-        (Some(name), _) => answer.with_chain(name, &endorsement.issuer_chain),
-    };
-    conditional::tag(&mut answer);
-    answer
-}
-
-fn chain_header(request: &PcsRequest) -> Option<&'static str> {
-    match request {
-        PcsRequest::PckCrl(_) => Some("sgx-pck-crl-issuer-chain"),
-        PcsRequest::TcbInfo(..) => Some("tcb-info-issuer-chain"),
-        PcsRequest::QeIdentity(..) | PcsRequest::QveIdentity(_) => {
-            Some("sgx-enclave-identity-issuer-chain")
-        }
-        PcsRequest::EvaluationDataNumbers(_) => Some("tcb-evaluation-data-numbers-issuer-chain"),
-        PcsRequest::RootCaCrl => None,
-    }
 }
 
 /// TCB info and identities had another form in version 3, which nobody serves any more.
@@ -185,13 +133,17 @@ pub(super) async fn fmspcs(cache: &Arc<Cache>, parameters: &Parameters) -> Resul
         return Err(Refusal::NoCacheData);
     }
     let key = HotKey::Families(kind);
-    let now = cache.now();
-    if let Some(ready) = cache.hot.find(&key, now) {
-        cache.notice(&Notice::Hit);
-        return Ok(ready.answer.clone());
-    }
+    let make = async {
+        let fetching = Arc::clone(cache);
+        let work = || async move { families(&fetching, kind).await.map(Arc::new) };
+        let ready = cache.families.share(kind, work).await?;
+        Ok(Made { ready, held_as: Some(key.clone()) })
+    };
+    cache.answered(&key, make).await
+}
+
+async fn families(cache: &Cache, kind: &str) -> Result<Ready, Refusal> {
     let client = cache.upstream().ok_or(Refusal::NoCacheData)?;
-    let read_at = cache.hot.generation();
     let list = {
         let _permit = cache.permit().await?;
         let fetched = client.fmspcs(kind).await;
@@ -200,10 +152,9 @@ pub(super) async fn fmspcs(cache: &Arc<Cache>, parameters: &Parameters) -> Resul
     let families: Vec<Family> = serde_json::from_slice(&list)
         .map_err(|fault| Refusal::Upstream(format!("the list of platform families: {fault}")))?;
     let body = serde_json::to_vec(&families).map_err(|_| Refusal::Internal)?;
-    let ends = now.saturating_add(FAMILIES_HELD);
-    let window = Window { fetched_at: now, overdue_at: ends, ends };
+    let fetched_at = cache.now();
+    let ends = fetched_at.saturating_add(FAMILIES_HELD);
     let mut answer = Answer::ok(JSON, body);
     conditional::tag(&mut answer);
-    cache.hot.hold(&key, &Arc::new(Ready { answer: answer.clone(), window }), read_at);
-    Ok(answer)
+    Ok(Ready { answer, window: Window { fetched_at, overdue_at: ends, ends }, number: None })
 }

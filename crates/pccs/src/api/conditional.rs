@@ -26,7 +26,7 @@ pub(super) fn finish(request: &Request, mut answer: Answer) -> Answer {
 }
 
 /// Tags an answer that has a body and no tag.
-pub(super) fn tag(answer: &mut Answer) {
+pub(crate) fn tag(answer: &mut Answer) {
     if answer.body.is_empty() || answer.headers.contains_key(ETAG) {
         return;
     }

@@ -56,6 +56,11 @@ pub(super) fn qe_id(text: &str) -> Option<String> {
     (1..=QE_ID_CHARACTERS).contains(&length).then(|| text.to_uppercase())
 }
 
+/// What the answer to a request is held as.
+pub(super) fn key(parameters: &Parameters) -> Result<HotKey, Refusal> {
+    Asked::parse(parameters).map(|asked| HotKey::Pck(asked.key, asked.raw))
+}
+
 pub(super) async fn get(cache: &Arc<Cache>, parameters: &Parameters) -> Result<Answer, Refusal> {
     let asked = Asked::parse(parameters)?;
     let hot = HotKey::Pck(asked.key.clone(), asked.raw);
@@ -163,7 +168,7 @@ fn ready(chosen: &Chosen) -> Result<Ready, Refusal> {
         .with(HeaderName::from_static("sgx-fmspc"), shown(&platform.fmspc)?)
         .with(HeaderName::from_static("sgx-pck-certificate-ca-type"), HeaderValue::from_static(ca));
     conditional::tag(&mut answer);
-    Ok(Ready { answer, window })
+    Ok(Ready { answer, window, number: None })
 }
 
 fn shown(what: &impl std::fmt::Display) -> Result<HeaderValue, Refusal> {

@@ -8,10 +8,13 @@ use std::time::Duration;
 
 use hyper::header::{AGE, HeaderValue};
 use tdattest_wire::endorsement::Validity;
-use tdattest_wire::pcs::PcsRequest;
 use tdattest_wire::time::UnixTime;
 
 use crate::answer::Answer;
+use crate::store::DocumentState;
+
+/// What part of the lead goes by before a document that is due, and no newer, is fetched again.
+const AGAIN_AFTER: u32 = 16;
 
 /// When an answer was fetched, when it should have been fetched anew, and its last second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,20 +47,19 @@ impl Window {
     }
 }
 
-/// When a document is to be fetched anew.
-pub(crate) fn due_at(
-    request: &PcsRequest,
-    validity: &Validity,
-    lead: Duration,
-    jitter: Duration,
-) -> UnixTime {
+/// When a document is to be fetched anew. One that the upstream has sent again as it was is not asked for every time.
+pub(crate) fn due_at(kept: &DocumentState, lead: Duration, jitter: Duration) -> UnixTime {
+    let DocumentState { request, validity, fetched_at } = kept;
     let lead = lead_of(validity, lead);
     // A share of its own for each document, the same at every replica and every start.
     let mut hasher = DefaultHasher::new();
     request.hash(&mut hasher);
     let jitter = jitter.min(lead).as_secs();
     let share = hasher.finish().checked_rem(jitter.saturating_add(1)).unwrap_or_default();
-    earlier(validity.ends(), lead.saturating_add(Duration::from_secs(share)))
+    let due = earlier(validity.ends(), lead.saturating_add(Duration::from_secs(share)));
+    // What has ended is due whenever it was fetched: the clock may have been ahead then.
+    let again = fetched_at.saturating_add((lead / AGAIN_AFTER).as_secs());
+    due.max(again).min(validity.ends())
 }
 
 /// How long before its end a document is due: at the most a quarter of its life.
@@ -74,7 +76,7 @@ fn earlier(time: UnixTime, by: Duration) -> UnixTime {
 mod tests {
     use super::*;
     use hyper::header::WARNING;
-    use tdattest_wire::pcs::PckCa;
+    use tdattest_wire::pcs::{PckCa, PcsRequest};
 
     const DAY: u64 = 24 * 3600;
     const LEAD: Duration = Duration::from_secs(7 * DAY);
@@ -92,9 +94,27 @@ mod tests {
         }
     }
 
+    fn state(request: PcsRequest, validity: Validity) -> DocumentState {
+        DocumentState { request, validity, fetched_at: validity.issued }
+    }
+
+    #[test]
+    fn a_document_that_came_again_as_it_was_is_not_due_at_once() {
+        let due = |fetched_at| {
+            let kept = state(PcsRequest::RootCaCrl, validity());
+            due_at(&DocumentState { fetched_at, ..kept }, LEAD, Duration::ZERO)
+        };
+        let again = LEAD.as_secs() / 16;
+        assert_eq!(due(day(101)), day(123));
+        assert_eq!(due(day(124)), day(124).saturating_add(again));
+        // It comes no later than its end.
+        assert_eq!(due(day(130)), day(130));
+        assert_eq!(due(day(500)), day(130));
+    }
+
     #[test]
     fn a_document_is_due_within_its_jitter_before_the_lead() {
-        let due = |ca, jitter| due_at(&PcsRequest::PckCrl(ca), &validity(), LEAD, jitter);
+        let due = |ca, jitter| due_at(&state(PcsRequest::PckCrl(ca), validity()), LEAD, jitter);
         assert_eq!(due(PckCa::Platform, Duration::ZERO), day(123));
         let jittered = due(PckCa::Platform, Duration::from_secs(DAY));
         assert!(day(122) <= jittered && jittered <= day(123), "{jittered}");
@@ -104,7 +124,7 @@ mod tests {
     #[test]
     fn the_lead_is_no_more_than_a_quarter_of_a_life() {
         let short = Validity { next_update: day(104), ..validity() };
-        let due = due_at(&PcsRequest::RootCaCrl, &short, LEAD, Duration::ZERO);
+        let due = due_at(&state(PcsRequest::RootCaCrl, short), LEAD, Duration::ZERO);
         assert_eq!(due, day(103));
     }
 

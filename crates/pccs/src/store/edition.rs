@@ -5,7 +5,7 @@
 use tdattest_wire::endorsement::Validity;
 
 /// Whether `new` must not replace `kept`: its evaluation data number is lower, or its issue date older.
-pub(super) fn is_older(new: &Validity, kept: &Validity) -> bool {
+pub(crate) fn is_older(new: &Validity, kept: &Validity) -> bool {
     let lower = match (new.evaluation_data_number, kept.evaluation_data_number) {
         (Some(new), Some(kept)) => new < kept,
         // A number that is gone is no newer edition; one that comes is.

@@ -1,13 +1,18 @@
 //! What reaches the upstream, and what clients get when it fails, lies or is slow.
 
+use std::net::TcpListener;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::Method;
-use tdattest_pccs::{FillMode, Settings};
+use tdattest_pccs::collateral::Client;
+use tdattest_pccs::store::Store;
+use tdattest_pccs::{FillMode, Pccs, RefreshOutcome, Settings};
 use tdattest_simulator::pcs_server::Endpoint;
 
 use super::cases::{
-    CPU_SVN, Case, TCB, case, case_with, header, pckcert, request, service, settings, text,
+    CPU_SVN, Case, TCB, case, case_with, client, header, judge, pckcert, request, service,
+    settings, start, text,
 };
 
 const DAY: u64 = 24 * 3600;
@@ -172,12 +177,110 @@ async fn a_stale_document_is_served_and_marked_where_that_is_allowed_by_name() {
 }
 
 #[tokio::test]
+async fn a_document_that_has_ended_is_not_taken_from_the_upstream() {
+    for is_kept in [false, true] {
+        let case = case(FillMode::Lazy);
+        if is_kept {
+            assert_eq!(case.get(TCB).await.status, 200);
+        }
+        case.upstream.set_clock(Arc::new(start));
+        case.time.pass_days(400);
+        let refused = case.get(TCB).await;
+        assert_eq!((refused.status.as_u16(), text(&refused)), (503, ""));
+        let reason = header(&refused, "warning").unwrap();
+        assert!(
+            reason.starts_with("199 - \"the TCB info ended at 2026-12-01T00:00:00Z"),
+            "{reason}"
+        );
+        let states = case.store.documents().await.unwrap();
+        assert!(states.iter().all(|state| state.fetched_at == start()), "{states:?}");
+        for item in case.pccs.refresh().await.items {
+            assert!(matches!(item.outcome, RefreshOutcome::Failed(_)), "{item:?}");
+        }
+
+        let time = case.time.clone();
+        case.upstream.set_clock(Arc::new(move || time.now()));
+        case.time.pass(5);
+        assert_eq!(case.get(TCB).await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn a_document_that_has_ended_is_taken_and_marked_where_stale_is_allowed_by_name() {
+    let case = case_with(Settings { allow_stale: true, ..settings(FillMode::Lazy) });
+    case.upstream.set_clock(Arc::new(start));
+    case.time.pass_days(400);
+    for _ in 0..10 {
+        let stale = case.get(TCB).await;
+        assert_eq!(stale.status, 200);
+        assert!(header(&stale, "warning").unwrap().starts_with("110 - \""));
+    }
+    // Once when nothing was kept, once for something newer than that.
+    assert_eq!(case.upstream.count(Endpoint::TcbInfo), 2);
+    case.time.pass(5);
+    let report = case.pccs.refresh().await;
+    assert!(matches!(report.items[0].outcome, RefreshOutcome::Failed(_)), "{report:?}");
+}
+
+/// An upstream that takes calls and never answers.
+fn hanging() -> (TcpListener, Client) {
+    // Nobody accepts: the connections wait in the queue of the kernel.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    (listener, client(&url))
+}
+
+#[tokio::test]
+async fn while_the_upstream_hangs_what_is_kept_answers_within_the_deadline() {
+    for allow_stale in [true, false] {
+        let case = case(FillMode::Lazy);
+        let fresh = case.get(TCB).await;
+        case.time.pass_days(31);
+        let (_listener, client) = hanging();
+        let client_deadline = Duration::from_millis(40);
+        let settings = Settings { allow_stale, client_deadline, ..settings(FillMode::Lazy) };
+        let (store, time): (Arc<dyn Store>, _) = (Arc::new(case.store.clone()), case.time.clone());
+        let clock = Arc::new(move || time.now());
+        let pccs = Pccs::new(settings, store, Some(Arc::new(client)), judge(), clock);
+        for _ in 0..2 {
+            let answer = pccs.answer(request(Method::GET, TCB)).await;
+            let warning = header(&answer, "warning").unwrap();
+            if allow_stale {
+                assert_eq!((answer.status.as_u16(), &answer.body), (200, &fresh.body));
+                assert!(warning.starts_with("110 - \""), "{warning}");
+            } else {
+                assert_eq!((answer.status.as_u16(), text(&answer)), (503, ""));
+                assert!(warning.starts_with("199 - \"the TCB info ended at"), "{warning}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_refresh_and_a_client_share_one_upstream_call() {
+    let case = case(FillMode::Lazy);
+    assert_eq!(case.get(TCB).await.status, 200);
+    case.time.pass_days(31);
+    let (answer, report) = tokio::join!(case.get(TCB), case.pccs.refresh());
+    assert_eq!(answer.status, 200);
+    assert_eq!(report.items.len(), 1);
+    assert_eq!(report.items[0].outcome, RefreshOutcome::Refreshed);
+    assert_eq!(case.upstream.count(Endpoint::TcbInfo), 2);
+}
+
+#[tokio::test]
 async fn an_evaluation_data_number_is_honoured() {
     let case = case(FillMode::Lazy);
     let numbered = |number| format!("{TCB}&tcbEvaluationDataNumber={number}");
     let standard = case.get(TCB).await;
     assert_eq!(case.get(&numbered(17)).await.body, standard.body);
     assert_eq!(case.upstream.count(Endpoint::TcbInfo), 1, "it is kept as the standard one");
+    // From memory from then on, and it changes with the standard one.
+    case.time.pass_days(25);
+    assert_eq!(case.pccs.refresh().await.items.len(), 1);
+    let renewed = case.get(TCB).await;
+    assert_ne!(renewed.body, standard.body);
+    assert_eq!(case.get(&numbered(17)).await.body, renewed.body);
     let early = case.get(&numbered(18)).await;
     assert_eq!(early.status, 200);
     assert_ne!(early.body, standard.body);
@@ -197,6 +300,31 @@ async fn lists_of_intel_s_pcs_are_passed_on() {
     let numbers = case.get("/tdx/certification/v4/tcbevaluationdatanumbers").await;
     assert_eq!(numbers.status, 200);
     assert!(header(&numbers, "tcb-evaluation-data-numbers-issuer-chain").is_some());
+}
+
+#[tokio::test]
+async fn the_list_of_families_is_fetched_once_and_its_failure_is_not_waited_for_again() {
+    let path = "/sgx/certification/v4/fmspcs";
+    let ask = |case: &Case| {
+        let pccs = case.pccs.clone();
+        tokio::spawn(async move { pccs.answer(request(Method::GET, path)).await })
+    };
+    let case = case(FillMode::Lazy);
+    let asking: Vec<_> = (0..10).map(|_| ask(&case)).collect();
+    for one in asking {
+        assert_eq!(one.await.unwrap().status, 200);
+    }
+    assert_eq!(case.upstream.count(Endpoint::Fmspcs), 1);
+
+    let case = super::cases::case(FillMode::Lazy);
+    fail(&case, "fmspcs=500");
+    assert_eq!(case.get(path).await.status, 502);
+    let asked = case.upstream.count(Endpoint::Fmspcs);
+    assert_eq!(case.get(path).await.status, 502);
+    assert_eq!(case.upstream.count(Endpoint::Fmspcs), asked);
+    case.upstream.recover();
+    case.time.pass(5);
+    assert_eq!(case.get(path).await.status, 200);
 }
 
 #[tokio::test]

@@ -1,11 +1,17 @@
 //! Refreshing: each item on its own, ahead of its end, by one replica.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use hyper::Method;
 use tdattest_pccs::store::Store as _;
-use tdattest_pccs::{FillMode, RefreshOutcome};
+use tdattest_pccs::wire::time::UnixTime;
+use tdattest_pccs::{FillMode, RefreshOutcome, Settings};
 use tdattest_simulator::pcs_server::Endpoint;
 
-use super::cases::{CPU_SVN, TCB, case, header, pckcert, text};
+use super::cases::{
+    CPU_SVN, TCB, case, case_with, header, pckcert, request, service, settings, start, text,
+};
 
 const ROOT: &str = "/sgx/certification/v4/rootcacrl";
 const QE: &str = "0123456789abcdef0123456789abcdef";
@@ -45,6 +51,44 @@ async fn one_failure_spoils_nothing() {
     let states = case.store.documents().await.unwrap();
     let renewed = states.iter().filter(|state| state.fetched_at == case.time.now()).count();
     assert_eq!(renewed, 2);
+}
+
+#[tokio::test]
+async fn what_came_again_as_it_was_is_not_asked_for_at_every_look() {
+    let case = case(FillMode::Lazy);
+    assert_eq!(case.get(TCB).await.status, 200);
+    case.upstream.set_clock(Arc::new(start));
+    case.time.pass_days(24);
+    assert_eq!(case.pccs.refresh().await.items[0].outcome, RefreshOutcome::Unchanged);
+    case.time.pass(3600);
+    assert!(case.pccs.refresh().await.items.is_empty());
+    // A sixteenth of the seven days of the lead.
+    case.time.pass(11 * 3600);
+    assert_eq!(case.pccs.refresh().await.items.len(), 1);
+}
+
+#[tokio::test]
+async fn an_older_edition_than_is_kept_is_a_failure() {
+    let case = case(FillMode::Lazy);
+    let kept = case.get(TCB).await;
+    case.time.pass_days(25);
+    let earlier = UnixTime::from_secs(start().as_secs() - 24 * 3600).unwrap();
+    case.upstream.set_clock(Arc::new(move || earlier));
+    let report = case.pccs.refresh().await;
+    let cause = "the upstream sent an older edition than is kept";
+    assert_eq!(report.items[0].outcome, RefreshOutcome::Failed(cause.into()));
+    assert_eq!(case.get(TCB).await.body, kept.body);
+}
+
+#[tokio::test]
+async fn a_refresh_by_hand_may_take_longer_than_a_client_waits() {
+    let deadline = Duration::from_millis(40);
+    let case = case_with(Settings { client_deadline: deadline, ..settings(FillMode::Lazy) });
+    let patient = service(settings(FillMode::Lazy), &case.store, &case.upstream, &case.time);
+    assert_eq!(patient.answer(request(Method::GET, TCB)).await.status, 200);
+    case.upstream.fail("tcb=slow:300ms,times=1".parse().unwrap());
+    let done = case.as_admin(Method::POST, "/sgx/certification/v4/refresh").await;
+    assert_eq!((done.status.as_u16(), text(&done)), (200, "Operation successful."));
 }
 
 #[tokio::test]
