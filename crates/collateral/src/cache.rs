@@ -103,11 +103,15 @@ impl Cache {
 
     /// Verifies and keeps a document that came another way, such as in an archive.
     ///
+    /// Blocks for as long as somebody fetches the same document.
+    ///
     /// # Errors
     /// When it does not hold or is older than one that was seen; when it cannot be written, as [`Origin::Unkept`].
     pub fn keep(&self, kept: Kept) -> Result<Cached, Failure> {
         let request = kept.endorsement.request;
         let validity = self.verified(request, &kept.endorsement)?;
+        // What is seen must not change between the look at it and the writing.
+        let _lock = self.locked_blocking(&request);
         self.admit(request, &validity)?;
         let Kept { endorsement, fetched_at } = kept;
         let origin = Origin::Fresh;
@@ -158,6 +162,18 @@ impl Cache {
         for _ in 0..LOCK_TRIES {
             match self.folder.try_lock(request) {
                 Ok(Locked::Theirs) => tokio::time::sleep(LOCK_PAUSE).await,
+                Ok(lock) => return Some(lock),
+                Err(_) => return None,
+            }
+        }
+        None
+    }
+
+    /// The same for who can do nothing else meanwhile.
+    fn locked_blocking(&self, request: &PcsRequest) -> Option<Locked> {
+        for _ in 0..LOCK_TRIES {
+            match self.folder.try_lock(request) {
+                Ok(Locked::Theirs) => std::thread::sleep(LOCK_PAUSE),
                 Ok(lock) => return Some(lock),
                 Err(_) => return None,
             }
@@ -259,14 +275,15 @@ impl Cache {
             path: self.folder.path(Shelf::Documents, &request),
             fault: fault.to_string(),
         })?;
+        // A disk that is full then takes neither: what was kept before still counts. What is written in between is
+        // remembered when it is read back.
+        self.folder.write(Shelf::Documents, &request, text.as_bytes())?;
         let edition = Edition::of(&cached.validity);
-        // What was seen is written first: a crash in between then loses a document, not the guard.
         if self.allow_rollback {
-            self.guard.roll_back(&request, edition)?;
+            self.guard.roll_back(&request, edition)
         } else {
-            self.guard.remember(&request, edition)?;
+            self.guard.remember(&request, edition)
         }
-        self.folder.write(Shelf::Documents, &request, text.as_bytes())
     }
 
     /// What is kept, and whether a newer one is wanted.
@@ -297,7 +314,21 @@ impl Cache {
             Ok(validity)
         });
         let validity = checked.map_err(|fault| fault.to_string())?;
+        self.catch_up(&request, Edition::of(&validity));
         Ok(Some(Cached { endorsement, validity, fetched_at, origin: Origin::Cache }))
+    }
+
+    /// Remembers a kept edition whose writer died before it did. Where nothing can be written the document still holds.
+    fn catch_up(&self, request: &PcsRequest, edition: Edition) {
+        let Ok(seen) = self.guard.seen(request) else { return };
+        if seen.is_some_and(|seen| seen.newest(edition) == seen) {
+            return;
+        }
+        // Whoever has the lock is about to write what it remembers.
+        let Ok(_lock @ Locked::Ours { .. }) = self.folder.try_lock(request) else { return };
+        if let Err(fault) = self.guard.remember(request, edition) {
+            tracing::warn!(%request, %fault, "what was seen is not remembered");
+        }
     }
 
     fn remember_failure(&self, request: PcsRequest, now: UnixTime) {

@@ -394,6 +394,79 @@ fn a_document_that_came_another_way_is_kept_if_it_holds() {
     assert!(matches!(world.cache().keep(forged), Err(Failure::Untrusted { .. })));
 }
 
+/// The record of what was seen of the only document.
+fn seen(world: &World) -> PathBuf {
+    let name = entry(world).file_name().unwrap().to_owned();
+    world.folder().join("seen").join(name)
+}
+
+#[test]
+fn where_a_newer_document_cannot_be_written_the_kept_one_still_counts() {
+    let world = World::new();
+    let first = served(&world, tcb_info());
+    // The record is small enough for a disk that is full, the document is not: here it cannot replace a folder.
+    let (path, text) = (entry(&world), fs::read(entry(&world)).unwrap());
+    fs::remove_file(&path).unwrap();
+    fs::create_dir(&path).unwrap();
+    world.set_now(day(25));
+    world.serve_of(day(25));
+    assert!(matches!(served(&world, tcb_info()).origin, Origin::Unkept(_)));
+    fs::remove_dir(&path).unwrap();
+    fs::write(&path, text).unwrap();
+
+    world.source.set(Script::Away);
+    let last_good = served(&world, tcb_info());
+    assert_eq!(last_good.origin, Origin::LastGood(Failure::Fetch(Scripted::unreachable())));
+    assert_eq!(last_good.endorsement, first.endorsement);
+}
+
+#[test]
+fn a_kept_document_whose_writer_died_before_it_was_remembered_is_remembered_when_it_is_read() {
+    let world = World::new();
+    served(&world, tcb_info());
+    let (path, older) = (entry(&world), fs::read(entry(&world)).unwrap());
+    let before = fs::read(seen(&world)).unwrap();
+    world.set_now(day(25));
+    world.serve_of(day(25));
+    served(&world, tcb_info());
+    let after = fs::read(seen(&world)).unwrap();
+    fs::write(seen(&world), &before).unwrap();
+
+    assert_eq!(served(&world, tcb_info()).origin, Origin::Cache);
+    assert_eq!(fs::read(seen(&world)).unwrap(), after);
+    fs::write(&path, older).unwrap();
+    assert_eq!(served(&world, tcb_info()).origin, Origin::Fresh);
+}
+
+#[cfg(unix)]
+#[test]
+fn an_import_waits_for_whoever_fetches_the_same_and_does_not_write_over_it() {
+    let world = World::new();
+    world.set_now(day(2));
+    world.serve_of(day(2));
+    let older = Kept { endorsement: minted(&platform(), tcb_info(), day(1)), fetched_at: day(1) };
+    let (fetching, importing) = (world.cache(), world.cache());
+    world.source.close();
+    let (fetched, imported) = block_on(async {
+        let fetched = tokio::spawn(async move { fetching.document(tcb_info()).await });
+        while world.source.asked() == 0 {
+            tokio::task::yield_now().await;
+        }
+        let (begin, begun) = std::sync::mpsc::channel();
+        let imported = std::thread::spawn(move || {
+            begin.send(()).unwrap();
+            importing.keep(older)
+        });
+        begun.recv().unwrap();
+        world.source.open();
+        (fetched.await.unwrap().unwrap(), imported.join().unwrap())
+    });
+    assert_eq!(fetched.validity.issued, day(2));
+    let rollback = Rollback::Issued { request: tcb_info(), found: day(1), seen: day(2) };
+    assert_eq!(imported, Err(Failure::Rollback(rollback)));
+    assert_eq!(served(&world, tcb_info()).endorsement, fetched.endorsement);
+}
+
 #[test]
 fn documents_are_refreshed_once_when_intel_serves_the_same_again() {
     let world = World::new();
