@@ -28,6 +28,7 @@ pub use served::{CacheError, Cached, Failure, Origin};
 
 use crate::archive::{Archive, ArchiveError, Kept};
 use crate::authenticate::Authenticate;
+use crate::error::FetchError;
 use crate::fetch::Fetch;
 use crate::guard::{Edition, Guard};
 use flight::{Flights, Joined};
@@ -102,11 +103,15 @@ impl Cache {
 
     /// Verifies and keeps a document that came another way, such as in an archive.
     ///
+    /// Blocks for as long as somebody fetches the same document.
+    ///
     /// # Errors
     /// When it does not hold or is older than one that was seen; when it cannot be written, as [`Origin::Unkept`].
     pub fn keep(&self, kept: Kept) -> Result<Cached, Failure> {
         let request = kept.endorsement.request;
         let validity = self.verified(request, &kept.endorsement)?;
+        // What is seen must not change between the look at it and the writing.
+        let _lock = self.locked_blocking(&request);
         self.admit(request, &validity)?;
         let Kept { endorsement, fetched_at } = kept;
         let origin = Origin::Fresh;
@@ -164,6 +169,18 @@ impl Cache {
         None
     }
 
+    /// The same for who can do nothing else meanwhile.
+    fn locked_blocking(&self, request: &PcsRequest) -> Option<Locked> {
+        for _ in 0..LOCK_TRIES {
+            match self.folder.try_lock(request) {
+                Ok(Locked::Theirs) => std::thread::sleep(LOCK_PAUSE),
+                Ok(lock) => return Some(lock),
+                Err(_) => return None,
+            }
+        }
+        None
+    }
+
     /// What the source brings, or else what is kept.
     async fn renewed(
         &self,
@@ -188,15 +205,34 @@ impl Cache {
     }
 
     async fn fetched(&self, request: PcsRequest) -> Result<Cached, Failure> {
-        let endorsement = self.source.fetch(request).await.map_err(Failure::Fetch)?;
+        let refused = Mutex::new(None);
+        let accepts = |_: &Endorsement, validity: &Validity| {
+            self.wanted(request, validity).map_err(|failure| {
+                let cause = failure.to_string();
+                *refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
+                cause
+            })
+        };
+        let fetched = self.source.fetch_accepting(request, &accepts).await;
+        let endorsement = fetched.map_err(|fault| match (&fault, refused.into_inner()) {
+            // Of several sources what each said tells more.
+            (FetchError::NotAccepted { .. }, Ok(Some(failure))) => failure,
+            _ => Failure::Fetch(fault),
+        })?;
         let validity = self.verified(request, &endorsement)?;
-        self.admit(request, &validity)?;
+        self.wanted(request, &validity)?;
         let fetched_at = (self.clock)();
+        Ok(self.kept(Cached { endorsement, validity, fetched_at, origin: Origin::Fresh }))
+    }
+
+    /// Lets through what is neither older than what was seen nor past its end.
+    fn wanted(&self, request: PcsRequest, validity: &Validity) -> Result<(), Failure> {
+        self.admit(request, validity)?;
         let ended = validity.ends();
-        if ended < fetched_at && !self.allow_stale {
+        if ended < (self.clock)() && !self.allow_stale {
             return Err(Failure::Ended { request, ended });
         }
-        Ok(self.kept(Cached { endorsement, validity, fetched_at, origin: Origin::Fresh }))
+        Ok(())
     }
 
     fn verified(
@@ -239,14 +275,15 @@ impl Cache {
             path: self.folder.path(Shelf::Documents, &request),
             fault: fault.to_string(),
         })?;
+        // A disk that is full then takes neither: what was kept before still counts. What is written in between is
+        // remembered when it is read back.
+        self.folder.write(Shelf::Documents, &request, text.as_bytes())?;
         let edition = Edition::of(&cached.validity);
-        // What was seen is written first: a crash in between then loses a document, not the guard.
         if self.allow_rollback {
-            self.guard.roll_back(&request, edition)?;
+            self.guard.roll_back(&request, edition)
         } else {
-            self.guard.remember(&request, edition)?;
+            self.guard.remember(&request, edition)
         }
-        self.folder.write(Shelf::Documents, &request, text.as_bytes())
     }
 
     /// What is kept, and whether a newer one is wanted.
@@ -277,7 +314,21 @@ impl Cache {
             Ok(validity)
         });
         let validity = checked.map_err(|fault| fault.to_string())?;
+        self.catch_up(&request, Edition::of(&validity));
         Ok(Some(Cached { endorsement, validity, fetched_at, origin: Origin::Cache }))
+    }
+
+    /// Remembers a kept edition whose writer died before it did. Where nothing can be written the document still holds.
+    fn catch_up(&self, request: &PcsRequest, edition: Edition) {
+        let Ok(seen) = self.guard.seen(request) else { return };
+        if seen.is_some_and(|seen| seen.newest(edition) == seen) {
+            return;
+        }
+        // Whoever has the lock is about to write what it remembers.
+        let Ok(_lock @ Locked::Ours { .. }) = self.folder.try_lock(request) else { return };
+        if let Err(fault) = self.guard.remember(request, edition) {
+            tracing::warn!(%request, %fault, "what was seen is not remembered");
+        }
     }
 
     fn remember_failure(&self, request: PcsRequest, now: UnixTime) {

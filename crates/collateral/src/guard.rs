@@ -78,7 +78,7 @@ impl Edition {
     }
 
     /// The newer of the two, each fact on its own.
-    fn newest(self, other: Self) -> Self {
+    pub(crate) fn newest(self, other: Self) -> Self {
         Self {
             evaluation_data_number: self.evaluation_data_number.max(other.evaluation_data_number),
             issued: self.issued.max(other.issued),

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use tdattest_collateral::archive::Kept;
 use tdattest_collateral::cache::{CacheError, Cached, Failure, Origin, kept_in};
 use tdattest_collateral::guard::Rollback;
+use tdattest_collateral::{Archive, Client, Source};
 use tdattest_wire::pcs::PcsRequest;
 
 use crate::world::{
-    DAY, Script, Scripted, World, block_on, day, minted, pck_ca, platform, tcb_info,
+    DAY, Judge, Script, Scripted, World, block_on, day, minted, pck_ca, platform, tcb_info,
 };
 
 fn served(world: &World, request: PcsRequest) -> Cached {
@@ -184,6 +185,35 @@ fn a_lower_evaluation_data_number_is_refused_though_the_entry_is_gone() {
     assert_eq!(allowed.validity.evaluation_data_number, Some(low));
     // What was allowed once is what has been seen from then on.
     assert_eq!(served(&world, tcb_info()).origin, Origin::Cache);
+}
+
+#[test]
+fn a_source_that_is_behind_or_has_an_ended_document_does_not_hide_one_that_is_not() {
+    let world = World::new();
+    world.set_now(day(40));
+    world.serve_of(day(32));
+    served(&world, tcb_info());
+    fs::remove_dir_all(world.folder().join("documents")).unwrap();
+
+    let folder = tempfile::tempdir().unwrap();
+    // Ended; older than what was seen; newer than that.
+    let sources = [0, 31, 33].map(|days| {
+        let endorsement = minted(&platform(), tcb_info(), day(days));
+        let archive = Archive::from_iter([Kept { endorsement, fetched_at: day(days) }]);
+        let path = folder.path().join(format!("{days}.json"));
+        fs::write(&path, archive.write().unwrap()).unwrap();
+        Source::files(path)
+    });
+    let client = Client::builder(Judge::of(&platform())).sources(sources.clone()).build().unwrap();
+    let found = block_on(world.cache_of(Arc::new(client)).document(tcb_info())).unwrap();
+    assert_eq!((found.origin, found.validity.issued), (Origin::Fresh, day(33)));
+
+    fs::remove_dir_all(world.folder().join("documents")).unwrap();
+    let [_, behind, _] = sources;
+    let client = Client::builder(Judge::of(&platform())).source(behind).build().unwrap();
+    let alone = block_on(world.cache_of(Arc::new(client)).document(tcb_info()));
+    let rollback = Rollback::Issued { request: tcb_info(), found: day(31), seen: day(33) };
+    assert_eq!(alone, Err(CacheError::Nothing(Failure::Rollback(rollback))));
 }
 
 #[test]
@@ -362,6 +392,79 @@ fn a_document_that_came_another_way_is_kept_if_it_holds() {
     let mut forged = kept(day(0));
     forged.endorsement.issuer_chain.clear();
     assert!(matches!(world.cache().keep(forged), Err(Failure::Untrusted { .. })));
+}
+
+/// The record of what was seen of the only document.
+fn seen(world: &World) -> PathBuf {
+    let name = entry(world).file_name().unwrap().to_owned();
+    world.folder().join("seen").join(name)
+}
+
+#[test]
+fn where_a_newer_document_cannot_be_written_the_kept_one_still_counts() {
+    let world = World::new();
+    let first = served(&world, tcb_info());
+    // The record is small enough for a disk that is full, the document is not: here it cannot replace a folder.
+    let (path, text) = (entry(&world), fs::read(entry(&world)).unwrap());
+    fs::remove_file(&path).unwrap();
+    fs::create_dir(&path).unwrap();
+    world.set_now(day(25));
+    world.serve_of(day(25));
+    assert!(matches!(served(&world, tcb_info()).origin, Origin::Unkept(_)));
+    fs::remove_dir(&path).unwrap();
+    fs::write(&path, text).unwrap();
+
+    world.source.set(Script::Away);
+    let last_good = served(&world, tcb_info());
+    assert_eq!(last_good.origin, Origin::LastGood(Failure::Fetch(Scripted::unreachable())));
+    assert_eq!(last_good.endorsement, first.endorsement);
+}
+
+#[test]
+fn a_kept_document_whose_writer_died_before_it_was_remembered_is_remembered_when_it_is_read() {
+    let world = World::new();
+    served(&world, tcb_info());
+    let (path, older) = (entry(&world), fs::read(entry(&world)).unwrap());
+    let before = fs::read(seen(&world)).unwrap();
+    world.set_now(day(25));
+    world.serve_of(day(25));
+    served(&world, tcb_info());
+    let after = fs::read(seen(&world)).unwrap();
+    fs::write(seen(&world), &before).unwrap();
+
+    assert_eq!(served(&world, tcb_info()).origin, Origin::Cache);
+    assert_eq!(fs::read(seen(&world)).unwrap(), after);
+    fs::write(&path, older).unwrap();
+    assert_eq!(served(&world, tcb_info()).origin, Origin::Fresh);
+}
+
+#[cfg(unix)]
+#[test]
+fn an_import_waits_for_whoever_fetches_the_same_and_does_not_write_over_it() {
+    let world = World::new();
+    world.set_now(day(2));
+    world.serve_of(day(2));
+    let older = Kept { endorsement: minted(&platform(), tcb_info(), day(1)), fetched_at: day(1) };
+    let (fetching, importing) = (world.cache(), world.cache());
+    world.source.close();
+    let (fetched, imported) = block_on(async {
+        let fetched = tokio::spawn(async move { fetching.document(tcb_info()).await });
+        while world.source.asked() == 0 {
+            tokio::task::yield_now().await;
+        }
+        let (begin, begun) = std::sync::mpsc::channel();
+        let imported = std::thread::spawn(move || {
+            begin.send(()).unwrap();
+            importing.keep(older)
+        });
+        begun.recv().unwrap();
+        world.source.open();
+        (fetched.await.unwrap().unwrap(), imported.join().unwrap())
+    });
+    assert_eq!(fetched.validity.issued, day(2));
+    let rollback = Rollback::Issued { request: tcb_info(), found: day(1), seen: day(2) };
+    assert_eq!(imported, Err(Failure::Rollback(rollback)));
+    assert_eq!(served(&world, tcb_info()).endorsement, fetched.endorsement);
 }
 
 #[test]

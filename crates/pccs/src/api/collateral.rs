@@ -5,8 +5,6 @@
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-use tdattest_wire::bytes::Fmspc;
 use tdattest_wire::pcs::{PckCa, PcsRequest};
 use tdattest_wire::quote::TeeType;
 use tdattest_wire::time::UnixTime;
@@ -117,13 +115,6 @@ fn in_version(cache: &Cache, version: Version) -> Result<(), Refusal> {
     }
 }
 
-/// A platform family, as Intel lists it.
-#[derive(Serialize, Deserialize)]
-struct Family {
-    fmspc: Fmspc,
-    platform: String,
-}
-
 /// The platform families. Unsigned, so that it is only passed on, and only where clients may cause a fetch.
 pub(super) async fn fmspcs(cache: &Arc<Cache>, parameters: &Parameters) -> Result<Answer, Refusal> {
     let asked = parameters.first("platform").unwrap_or("all");
@@ -144,13 +135,11 @@ pub(super) async fn fmspcs(cache: &Arc<Cache>, parameters: &Parameters) -> Resul
 
 async fn families(cache: &Cache, kind: &str) -> Result<Ready, Refusal> {
     let client = cache.upstream().ok_or(Refusal::NoCacheData)?;
-    let list = {
+    let families = {
         let _permit = cache.permit().await?;
         let fetched = client.fmspcs(kind).await;
         cache.asked("platform families", fetched)?
     };
-    let families: Vec<Family> = serde_json::from_slice(&list)
-        .map_err(|fault| Refusal::Upstream(format!("the list of platform families: {fault}")))?;
     let body = serde_json::to_vec(&families).map_err(|_| Refusal::Internal)?;
     let fetched_at = cache.now();
     let ends = fetched_at.saturating_add(FAMILIES_HELD);
