@@ -23,7 +23,7 @@ pub(crate) fn run(
 ) {
     let mut client = Client { replica: ["a", "b"][number % 2], setup, tally };
     let paths: Vec<_> = cached.iter().collect();
-    let registers = number % REGISTERS == 0;
+    let registers = number.is_multiple_of(REGISTERS);
     let mut next = number * PLATFORMS + 1;
     let mut current = Some(tally.phase());
     while let Some(phase) = current {
