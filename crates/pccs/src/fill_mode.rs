@@ -84,7 +84,7 @@ async fn fetch(
     if queued {
         let done = cache.store.unregister(registration).await;
         done.map_err(|fault| cache.store_failed(&fault))?;
-        // Afterwards: one of them may be the very TCB that was registered.
+        // Afterwards: one of them may be the very TCB that was registered, which waits for something else then.
         queue_missing(cache, registration, &set).await?;
     }
     Ok((set.platform.fmspc, set.platform.ca))

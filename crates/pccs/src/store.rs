@@ -286,7 +286,8 @@ pub trait Store: Send + Sync + fmt::Debug {
     ) -> Pending<'a, ()>;
     /// The registrations in a state, which leave the queue with this call.
     fn take_registrations(&self, state: RegistrationState) -> Pending<'_, Vec<Registration>>;
-    /// A registration is done with.
+    /// A registration that waited for its certificates is done with. One that waits for Intel to have a certificate
+    /// stays.
     fn unregister<'a>(&'a self, registration: &'a Registration) -> Pending<'a, ()>;
 
     /// Keeps an appraisal policy. A default one takes the place of the default of its family, as in Intel's service.

@@ -294,7 +294,10 @@ impl Store for Memory {
     }
 
     fn unregister<'a>(&'a self, registration: &'a Registration) -> Pending<'a, ()> {
-        self.kept().registrations.retain(|(kept, _)| !is_same(kept, registration));
+        let done_with = |(kept, state): &(Registration, RegistrationState)| {
+            *state == RegistrationState::New && is_same(kept, registration)
+        };
+        self.kept().registrations.retain(|kept| !done_with(kept));
         done(())
     }
 

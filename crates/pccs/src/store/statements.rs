@@ -71,7 +71,7 @@ pub(super) const REGISTER: &str = "INSERT INTO registrations (qe_id, pce_id, cpu
 pub(super) const TAKE_REGISTRATIONS: &str = "DELETE FROM registrations WHERE state = $1 \
      RETURNING number, qe_id, pce_id, cpu_svn, pce_svn, encrypted_ppid, manifest";
 pub(super) const UNREGISTER: &str = "DELETE FROM registrations \
-     WHERE qe_id = $1 AND pce_id = $2 AND cpu_svn = $3 AND pce_svn = $4";
+     WHERE qe_id = $1 AND pce_id = $2 AND cpu_svn = $3 AND pce_svn = $4 AND state = $5";
 
 pub(super) const FORGET_DEFAULT_POLICIES: &str =
     "UPDATE appraisal_policies SET is_default = 0 WHERE fmspc = $1 AND is_default = 1";

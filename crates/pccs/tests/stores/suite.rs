@@ -333,6 +333,8 @@ pub(crate) async fn queues_registrations(place: &dyn Place) {
     store.register(&registration("D", 1), NotAvailable).await.unwrap();
     store.unregister(&registration("A", 1)).await.unwrap();
     store.unregister(&registration("unknown", 1)).await.unwrap();
+    // It waits for Intel, which whoever is done with a new one does not end.
+    store.unregister(&registration("B", 1)).await.unwrap();
 
     let expected = [again, registration("A", 2), with_manifest("A")];
     assert_eq!(store.take_registrations(New).await.unwrap(), expected);

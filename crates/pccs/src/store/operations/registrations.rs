@@ -59,6 +59,7 @@ impl Operation for Unregister {
         let Registration { key, cpu_svn, pce_svn, .. } = self.0;
         let mut columns = spelling::key_columns(&key).to_vec();
         columns.extend(spelling::registered_tcb_columns(cpu_svn, pce_svn));
+        columns.push(spelling::state_name(RegistrationState::New));
         session.execute(statements::UNREGISTER, columns).await.map(drop)
     }
 }
