@@ -28,11 +28,11 @@ use tokio::time::Instant;
 use crate::answer::Refusal;
 use crate::api::{Clock, Notice, Settings};
 use crate::fill_mode::FillMode;
-use crate::store::{Changed, Document, Lease, PlatformKey, Put, Store, StoreError};
+use crate::store::{Changed, Document, Lease, Put, Store, StoreError};
 
 use flight::Flights;
 use hot::{Hot, HotKey};
-use platform::PlatformSet;
+use platform::{PlatformSet, Proven};
 use trouble::Troubles;
 use window::Window;
 
@@ -49,7 +49,7 @@ pub(crate) struct Cache {
     clock: Clock,
     upstream: Semaphore,
     documents: Arc<Flights<PcsRequest, Arc<Document>>>,
-    platforms: Arc<Flights<PlatformKey, Arc<PlatformSet>>>,
+    platforms: Arc<Flights<Proven, Arc<PlatformSet>>>,
     troubles: Troubles,
 }
 

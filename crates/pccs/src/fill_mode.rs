@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 
 use crate::answer::Refusal;
 use crate::cache::Cache;
-use crate::cache::platform::PlatformSet;
+use crate::cache::platform::{Chosen, PlatformSet};
 use crate::store::{Platform, Registration, RegistrationState};
 
 /// Who fetches what is not there, and when.
@@ -59,7 +59,10 @@ async fn is_cached(
         return Ok(kept.manifest == registration.manifest);
     };
     let selected = cache.store.selected(&registration.key, raw).await;
-    Ok(selected.map_err(|fault| cache.store_failed(&fault))?.is_some())
+    let selected = selected.map_err(|fault| cache.store_failed(&fault))?;
+    Ok(selected.is_some_and(|(platform, certificate)| {
+        Chosen { platform, certificate, lasting: true }.is_current(cache.now())
+    }))
 }
 
 async fn fetch(
@@ -96,7 +99,7 @@ async fn queue_missing(
     registration: &Registration,
     set: &PlatformSet,
 ) -> Result<(), Refusal> {
-    for missing in &set.missing {
+    for missing in set.missing.iter().flatten() {
         let waiting = Registration {
             cpu_svn: Some(CpuSvn(missing.components)),
             pce_svn: Some(missing.pce_svn),

@@ -50,6 +50,8 @@ every_store!([
     keeps_crls_by_their_addresses,
     keeps_platforms_whatever_their_names,
     replaces_a_platform_with_its_certificates,
+    keeps_the_certificates_that_were_fetched_last,
+    replaces_certificates_by_none_never,
     remembers_which_certificate_was_chosen,
     lists_the_platforms_of_families,
     changes_one_platform_from_two_replicas_at_once,

@@ -16,7 +16,7 @@ use super::session::Operation;
 use super::{
     AppraisalPolicy, Changes, Document, DocumentState, Lease, Pending, Platform,
     PlatformCertificate, PlatformKey, Put, Registration, RegistrationState, Role, Selection, Store,
-    StoreError, Token,
+    StoreError, Token, WithCertificates,
 };
 
 /// What differs from one database to another.
@@ -95,7 +95,7 @@ impl<D: Database> Store for D {
         Box::pin(self.perform(PutPlatform { platform, certificates }))
     }
 
-    fn certificates<'a>(&'a self, key: &'a PlatformKey) -> Pending<'a, Vec<PlatformCertificate>> {
+    fn certificates<'a>(&'a self, key: &'a PlatformKey) -> Pending<'a, Option<WithCertificates>> {
         Box::pin(self.perform(Certificates(key.clone())))
     }
 
@@ -103,7 +103,7 @@ impl<D: Database> Store for D {
         &'a self,
         key: &'a PlatformKey,
         raw: Tcbm,
-    ) -> Pending<'a, Option<PlatformCertificate>> {
+    ) -> Pending<'a, Option<(Platform, PlatformCertificate)>> {
         Box::pin(self.perform(Selected { key: key.clone(), raw }))
     }
 

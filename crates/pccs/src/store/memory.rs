@@ -15,7 +15,7 @@ use super::edition::is_older;
 use super::{
     AppraisalPolicy, CHANGES_KEPT, Changed, Changes, Document, DocumentState, Lease, Pending,
     Platform, PlatformCertificate, PlatformKey, Put, Registration, RegistrationState, Role,
-    Selection, Store, StoreError, Token,
+    Selection, Store, StoreError, Token, WithCertificates,
 };
 
 /// A store in memory.
@@ -94,6 +94,17 @@ impl Kept {
     }
 
     fn put_platform(&mut self, platform: &Platform, certificates: &[PlatformCertificate]) {
+        match self.platforms.get_mut(&platform.key) {
+            Some(kept) if certificates.is_empty() && !kept.certificates.is_empty() => {
+                if kept.platform.fetched_at < platform.fetched_at {
+                    kept.platform.fetched_at = platform.fetched_at;
+                    self.note(Changed::Platform(platform.key.clone()));
+                }
+                return;
+            }
+            Some(kept) if kept.platform.fetched_at > platform.fetched_at => return,
+            _ => {}
+        }
         let kept = KeptPlatform {
             platform: platform.clone(),
             certificates: certificates
@@ -106,11 +117,19 @@ impl Kept {
         self.note(Changed::Platform(platform.key.clone()));
     }
 
-    fn selected(&self, key: &PlatformKey, raw: Tcbm) -> Option<PlatformCertificate> {
+    fn with_certificates(&self, key: &PlatformKey) -> Option<WithCertificates> {
+        let kept = self.platforms.get(key)?;
+        let certificates = kept.certificates.iter().map(|(tcbm, certificate)| {
+            PlatformCertificate { tcbm: *tcbm, certificate: certificate.clone() }
+        });
+        Some((kept.platform.clone(), certificates.collect()))
+    }
+
+    fn selected(&self, key: &PlatformKey, raw: Tcbm) -> Option<(Platform, PlatformCertificate)> {
         let kept = self.platforms.get(key)?;
         let tcbm = *kept.selections.get(&raw)?;
         let certificate = kept.certificates.get(&tcbm)?.clone();
-        Some(PlatformCertificate { tcbm, certificate })
+        Some((kept.platform.clone(), PlatformCertificate { tcbm, certificate }))
     }
 
     fn select(&mut self, key: &PlatformKey, selection: Selection) {
@@ -257,21 +276,15 @@ impl Store for Memory {
         done(())
     }
 
-    fn certificates<'a>(&'a self, key: &'a PlatformKey) -> Pending<'a, Vec<PlatformCertificate>> {
-        let kept = self.kept();
-        let certificates = kept.platforms.get(key).into_iter().flat_map(|kept| &kept.certificates);
-        let certificates = certificates.map(|(tcbm, certificate)| PlatformCertificate {
-            tcbm: *tcbm,
-            certificate: certificate.clone(),
-        });
-        done(certificates.collect())
+    fn certificates<'a>(&'a self, key: &'a PlatformKey) -> Pending<'a, Option<WithCertificates>> {
+        done(self.kept().with_certificates(key))
     }
 
     fn selected<'a>(
         &'a self,
         key: &'a PlatformKey,
         raw: Tcbm,
-    ) -> Pending<'a, Option<PlatformCertificate>> {
+    ) -> Pending<'a, Option<(Platform, PlatformCertificate)>> {
         done(self.kept().selected(key, raw))
     }
 

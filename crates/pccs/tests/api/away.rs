@@ -8,7 +8,7 @@ use tdattest_pccs::store::memory::Memory;
 use tdattest_pccs::store::{
     AppraisalPolicy, Changes, Document, DocumentState, Lease, Pending, Platform,
     PlatformCertificate, PlatformKey, Put, Registration, RegistrationState, Role, Selection, Store,
-    StoreError, Token,
+    StoreError, Token, WithCertificates,
 };
 use tdattest_pccs::wire::bytes::Fmspc;
 use tdattest_pccs::wire::pck_certificates::Tcbm;
@@ -59,8 +59,10 @@ impl Store for Absent {
         fn put_platform(
             &self, platform: &'a Platform, certificates: &'a [PlatformCertificate]
         ) -> ();
-        fn certificates(&self, key: &'a PlatformKey) -> Vec<PlatformCertificate>;
-        fn selected(&self, key: &'a PlatformKey, raw: Tcbm) -> Option<PlatformCertificate>;
+        fn certificates(&self, key: &'a PlatformKey) -> Option<WithCertificates>;
+        fn selected(
+            &self, key: &'a PlatformKey, raw: Tcbm
+        ) -> Option<(Platform, PlatformCertificate)>;
         fn select(&self, key: &'a PlatformKey, selection: Selection) -> ();
         fn register(&self, registration: &'a Registration, state: RegistrationState) -> ();
         fn take_registrations(&self, state: RegistrationState) -> Vec<Registration>;

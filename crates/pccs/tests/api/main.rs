@@ -1,8 +1,10 @@
 //! The API in front of a simulated PCS: what clients get, what reaches the upstream, and Intel's own recorded answers.
 
+mod altered;
 mod away;
 mod bundle;
 mod cases;
+mod certificates;
 mod fetching;
 mod keeping;
 mod not_available;
