@@ -23,7 +23,7 @@ use hyper::Method;
 use tdattest_collateral::{Authenticate, Client};
 use tdattest_wire::time::UnixTime;
 
-use crate::access::Access;
+use crate::access::{Access, NoAccess};
 use crate::answer::{Answer, Refusal};
 use crate::cache::Cache;
 use crate::fill_mode::FillMode;
@@ -195,8 +195,7 @@ impl Pccs {
 
     async fn at(&self, place: Place, request: &Request) -> Result<Answer, Refusal> {
         if let Some(role) = place.route.opened_by(&request.method) {
-            let checked = self.access.check(self.cache.store.as_ref(), role, &request.headers);
-            self.in_time(checked, late).await?;
+            self.in_time(self.check(role, request), late).await?;
         }
         if request.body_too_large {
             return Err(Refusal::TooLarge);
@@ -245,6 +244,14 @@ impl Pccs {
                 self.in_time(appraisal_policy::get(cache, &parameters), late).await
             }
         }
+    }
+
+    async fn check(&self, role: Role, request: &Request) -> Result<(), Refusal> {
+        let checked = self.access.check(self.cache.store.as_ref(), role, &request.headers).await;
+        checked.map_err(|refused| match refused {
+            NoAccess::Refused(refusal) => refusal,
+            NoAccess::Store(fault) => self.cache.store_failed(&fault),
+        })
     }
 
     async fn in_time<T>(
