@@ -12,6 +12,7 @@ mod platform_collateral;
 mod platforms;
 mod refresh;
 mod route;
+mod taken;
 
 use std::fmt;
 use std::future::Future;

@@ -5,6 +5,7 @@ mod away;
 mod bundle;
 mod cases;
 mod certificates;
+mod faulty;
 mod fetching;
 mod keeping;
 mod not_available;
