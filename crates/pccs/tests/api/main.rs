@@ -9,6 +9,7 @@ mod faulty;
 mod fetching;
 mod keeping;
 mod not_available;
+mod outage;
 mod platforms;
 mod refreshing;
 mod transcript;
