@@ -37,8 +37,28 @@ use route::{NoRoute, Place, Route, Version};
 /// What time it is.
 pub type Clock = Arc<dyn Fn() -> UnixTime + Send + Sync>;
 
-/// Told of everything worth counting.
-pub type Watcher = Arc<dyn Fn(&Notice) + Send + Sync>;
+/// Told of everything worth counting. Two are equal if they are the same.
+#[derive(Clone)]
+pub struct Watcher(Arc<dyn Fn(&Notice) + Send + Sync>);
+
+impl Watcher {
+    /// One that calls this.
+    pub fn new(tell: impl Fn(&Notice) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(tell))
+    }
+
+    pub(crate) fn tell(&self, notice: &Notice) {
+        (self.0)(notice);
+    }
+}
+
+impl PartialEq for Watcher {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Watcher {}
 
 /// What version 3 of the API says of itself.
 const VERSION_3_WARNING: &str = "PCS API version 3 is no longer available. Cached collateral downloaded from API \
@@ -69,7 +89,7 @@ pub enum Notice {
 }
 
 /// How the service is to answer.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Settings {
     /// Who fetches what, and when.
     pub mode: FillMode,

@@ -81,7 +81,7 @@ impl Cache {
 
     pub(crate) fn notice(&self, notice: &Notice) {
         if let Some(watcher) = &self.settings.watcher {
-            watcher(notice);
+            watcher.tell(notice);
         }
     }
 

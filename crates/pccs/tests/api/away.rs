@@ -7,7 +7,7 @@ use std::time::Duration;
 use hyper::Method;
 use tdattest_pccs::store::{RegistrationState, Role, Store as _, Token};
 use tdattest_pccs::wire::time::UnixTime;
-use tdattest_pccs::{FillMode, Notice, Pccs, Settings, tokens};
+use tdattest_pccs::{FillMode, Notice, Pccs, Settings, Watcher, tokens};
 
 use super::cases::{
     CPU_SVN, TCB, case, header, pckcert, registration, request, service_on, settings, text,
@@ -122,7 +122,7 @@ async fn tokens_that_cannot_be_read_count_as_a_failure_of_the_store() {
     let store = Faulty::new(case.store.clone());
     let failures = Arc::new(AtomicUsize::new(0));
     let counted = failures.clone();
-    let watcher: tdattest_pccs::Watcher = Arc::new(move |notice| {
+    let watcher = Watcher::new(move |notice| {
         counted.fetch_add(usize::from(*notice == Notice::Store), Ordering::SeqCst);
     });
     let settings = Settings { watcher: Some(watcher), ..settings(FillMode::Offline) };
