@@ -15,6 +15,9 @@ use super::cases::{
 };
 use super::faulty::Faulty;
 
+/// Over before anything that is held is let go.
+const DEADLINE: Duration = Duration::from_millis(20);
+
 #[tokio::test]
 async fn without_the_database_hot_answers_go_on_and_the_rest_is_refused() {
     let case = case(FillMode::Lazy);
@@ -50,6 +53,28 @@ async fn without_the_database_hot_answers_go_on_and_the_rest_is_refused() {
 
     store.set_away(false);
     assert_eq!(get("/tdx/certification/v4/qe/identity").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_database_that_hangs_holds_nobody_past_the_deadline() {
+    let case = case(FillMode::Lazy);
+    let store = Faulty::new(case.store.clone());
+    let url = case.upstream.url();
+    let impatient = Settings { client_deadline: DEADLINE, ..settings(FillMode::Lazy) };
+    let pccs = service_on(impatient, store.clone(), &url, &case.time);
+    // Held for good: nothing lets them go.
+    for (call, path) in [
+        ("document", TCB.to_owned()),
+        ("selected", pckcert("aa", CPU_SVN, "0b00")),
+        ("default_policies", "/sgx/certification/v4/appraisalpolicy?fmspc=00806F050000".into()),
+    ] {
+        store.hold(call);
+        let late = pccs.answer(request(Method::GET, &path)).await;
+        assert_eq!((late.status.as_u16(), text(&late)), (503, ""), "{path}");
+    }
+    store.hold("tokens");
+    let unknown = with_header(list(), "admin-token", "unknown");
+    assert_eq!(pccs.answer(unknown).await.status, 503);
 }
 
 fn list() -> tdattest_pccs::Request {
@@ -96,8 +121,7 @@ async fn registrations_whose_list_comes_too_late_go_back_into_the_queue() {
     let case = case(FillMode::Offline);
     let store = Faulty::new(case.store.clone());
     let url = case.upstream.url();
-    let deadline = Duration::from_millis(20);
-    let impatient = Settings { client_deadline: deadline, ..settings(FillMode::Offline) };
+    let impatient = Settings { client_deadline: DEADLINE, ..settings(FillMode::Offline) };
     let pccs = service_on(impatient, store.clone(), &url, &case.time);
     register(&case.pccs, "aa").await;
     store.hold("take_registrations");
