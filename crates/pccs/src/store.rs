@@ -290,6 +290,12 @@ pub trait Store: Send + Sync + fmt::Debug {
     ) -> Pending<'a, ()>;
     /// The registrations in a state, which leave the queue with this call.
     fn take_registrations(&self, state: RegistrationState) -> Pending<'_, Vec<Registration>>;
+    /// Queues registrations again that were taken; where one of the same platform and TCB came meanwhile, that one stays.
+    fn put_back<'a>(
+        &'a self,
+        registrations: &'a [Registration],
+        state: RegistrationState,
+    ) -> Pending<'a, ()>;
     /// A registration that waited for its certificates is done with. One that waits for Intel to have a certificate
     /// stays.
     fn unregister<'a>(&'a self, registration: &'a Registration) -> Pending<'a, ()>;

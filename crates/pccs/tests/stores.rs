@@ -57,6 +57,7 @@ every_store!([
     changes_one_platform_from_two_replicas_at_once,
     serves_many_new_platforms_at_once,
     queues_registrations,
+    puts_registrations_back_that_did_not_come_anew,
     hands_each_registration_to_one_taker,
     keeps_one_default_policy_of_a_family,
     keeps_one_of_default_policies_put_at_once,

@@ -69,11 +69,9 @@ impl Drop for Taken {
 
 async fn put_back(cache: Arc<Cache>, state: RegistrationState, registrations: Vec<Registration>) {
     let (mut pause, longest) = PAUSES;
-    for registration in registrations {
-        while let Err(fault) = cache.store.register(&registration, state).await {
-            cache.store_failed(&fault);
-            tokio::time::sleep(pause).await;
-            pause = pause.saturating_mul(2).min(longest);
-        }
+    while let Err(fault) = cache.store.put_back(&registrations, state).await {
+        cache.store_failed(&fault);
+        tokio::time::sleep(pause).await;
+        pause = pause.saturating_mul(2).min(longest);
     }
 }

@@ -9,8 +9,8 @@ use tdattest_wire::time::UnixTime;
 
 use super::operations::{
     Certificates, ChangesSince, Crl, Crls, DefaultPolicies, Documents, OneDocument, OnePlatform,
-    Ping, Platforms, PutCrl, PutDocument, PutPlatform, PutPolicy, PutToken, Register, RemoveToken,
-    SelectCertificate, Selected, TakeRegistrations, Tokens, Unregister,
+    Ping, Platforms, PutBack, PutCrl, PutDocument, PutPlatform, PutPolicy, PutToken, Register,
+    RemoveToken, SelectCertificate, Selected, TakeRegistrations, Tokens, Unregister,
 };
 use super::session::Operation;
 use super::{
@@ -117,6 +117,14 @@ impl<D: Database> Store for D {
         state: RegistrationState,
     ) -> Pending<'a, ()> {
         Box::pin(self.perform(Register { registration: registration.clone(), state }))
+    }
+
+    fn put_back<'a>(
+        &'a self,
+        registrations: &'a [Registration],
+        state: RegistrationState,
+    ) -> Pending<'a, ()> {
+        Box::pin(self.perform(PutBack { registrations: registrations.into(), state }))
     }
 
     fn take_registrations(&self, state: RegistrationState) -> Pending<'_, Vec<Registration>> {

@@ -148,6 +148,12 @@ impl Kept {
         }
     }
 
+    fn put_back(&mut self, registration: &Registration, state: RegistrationState) {
+        if !self.registrations.iter().any(|(kept, _)| is_same(kept, registration)) {
+            self.registrations.push((registration.clone(), state));
+        }
+    }
+
     fn take_registrations(&mut self, state: RegistrationState) -> Vec<Registration> {
         let mut taken = Vec::new();
         self.registrations.retain(|(registration, of)| {
@@ -299,6 +305,16 @@ impl Store for Memory {
         state: RegistrationState,
     ) -> Pending<'a, ()> {
         self.kept().register(registration, state);
+        done(())
+    }
+
+    fn put_back<'a>(
+        &'a self,
+        registrations: &'a [Registration],
+        state: RegistrationState,
+    ) -> Pending<'a, ()> {
+        let mut kept = self.kept();
+        registrations.iter().for_each(|registration| kept.put_back(registration, state));
         done(())
     }
 

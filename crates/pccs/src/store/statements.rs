@@ -76,6 +76,9 @@ pub(super) const REGISTER: &str = "INSERT INTO registrations (qe_id, pce_id, cpu
      encrypted_ppid, manifest, state) VALUES ($1, $2, $3, $4, $5, $6, $7) \
      ON CONFLICT (qe_id, pce_id, cpu_svn, pce_svn) DO UPDATE SET \
      encrypted_ppid = excluded.encrypted_ppid, manifest = excluded.manifest, state = excluded.state";
+pub(super) const PUT_BACK_REGISTRATION: &str = "INSERT INTO registrations (qe_id, pce_id, \
+     cpu_svn, pce_svn, encrypted_ppid, manifest, state) VALUES ($1, $2, $3, $4, $5, $6, $7) \
+     ON CONFLICT (qe_id, pce_id, cpu_svn, pce_svn) DO NOTHING";
 pub(super) const TAKE_REGISTRATIONS: &str = "DELETE FROM registrations WHERE state = $1 \
      RETURNING number, qe_id, pce_id, cpu_svn, pce_svn, encrypted_ppid, manifest";
 pub(super) const UNREGISTER: &str = "DELETE FROM registrations \

@@ -128,7 +128,7 @@ async fn registrations_whose_list_comes_too_late_go_back_into_the_queue() {
     // Nothing lets it go before the deadline is over.
     assert_eq!(pccs.answer(list()).await.status, 503);
     // The store cannot take it back at once.
-    store.fail(Some("register"));
+    store.fail(Some("put_back"));
     store.release();
     tokio::task::yield_now().await;
     store.fail(None);

@@ -121,6 +121,9 @@ impl Store for Faulty {
         ) -> Option<(Platform, PlatformCertificate)>;
         fn select(&self, key: &'a PlatformKey, selection: Selection) -> ();
         fn register(&self, registration: &'a Registration, state: RegistrationState) -> ();
+        fn put_back(
+            &self, registrations: &'a [Registration], state: RegistrationState
+        ) -> ();
         fn take_registrations(&self, state: RegistrationState) -> Vec<Registration>;
         fn unregister(&self, registration: &'a Registration) -> ();
         fn put_policy(&self, policy: &'a AppraisalPolicy) -> ();

@@ -393,6 +393,24 @@ pub(crate) async fn queues_registrations(place: &dyn Place) {
     assert_eq!(store.take_registrations(NotAvailable).await.unwrap(), expected);
 }
 
+pub(crate) async fn puts_registrations_back_that_did_not_come_anew(place: &dyn Place) {
+    use RegistrationState::{New, NotAvailable};
+    let store = place.open().await.unwrap();
+    for registration in [registration("A", 1), with_manifest("A"), registration("B", 1)] {
+        store.register(&registration, New).await.unwrap();
+    }
+    let taken = store.take_registrations(New).await.unwrap();
+    let newer = Registration { manifest: vec![8; 100], ..with_manifest("A") };
+    store.register(&newer, New).await.unwrap();
+    store.register(&registration("B", 1), NotAvailable).await.unwrap();
+    store.put_back(&taken, New).await.unwrap();
+    store.put_back(&[], New).await.unwrap();
+
+    assert_eq!(store.take_registrations(New).await.unwrap(), [newer, registration("A", 1)]);
+    let waiting = store.take_registrations(NotAvailable).await.unwrap();
+    assert_eq!(waiting, [registration("B", 1)]);
+}
+
 pub(crate) async fn hands_each_registration_to_one_taker(place: &dyn Place) {
     let stores = [place.open().await.unwrap(), place.open().await.unwrap()];
     let names: BTreeSet<String> = (0..30).map(|number| format!("platform {number}")).collect();
