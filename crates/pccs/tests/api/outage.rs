@@ -1,7 +1,7 @@
 //! An outage of the upstream: every answer that is kept goes on to its end, and is refused with the reason after it, or
 //! served marked as stale where that is allowed by name.
 
-use tdattest_pccs::store::Store as _;
+use tdattest_pccs::store::{AppraisalPolicy, Store as _};
 use tdattest_pccs::wire::time::UnixTime;
 use tdattest_pccs::{FillMode, RefreshOutcome, Settings};
 
@@ -133,7 +133,16 @@ async fn what_has_no_end_is_served_as_long_as_it_is_kept() {
     assert_eq!(case.get(families).await.body, held.body);
     case.time.pass(1);
     assert_eq!(case.get(families).await.status, 502);
-    // No upstream has a policy: it is what an administrator brought, or none.
-    let policy = "/sgx/certification/v4/appraisalpolicy?fmspc=00806F050000";
-    assert_eq!(case.get(policy).await.status, 404);
+    // No upstream has a policy: it is what an administrator brought.
+    let policy = AppraisalPolicy {
+        id: "of an administrator".into(),
+        text: "e30.e30.c2ln".into(),
+        is_default: true,
+        fmspc: platform().hardware.fmspc,
+        kind: 2,
+    };
+    case.store.put_policy(&policy).await.unwrap();
+    case.time.pass_days(1000);
+    let served = case.get("/sgx/certification/v4/appraisalpolicy?fmspc=00806F050000").await;
+    assert_eq!((served.status.as_u16(), text(&served)), (200, &*policy.text));
 }
