@@ -98,11 +98,13 @@ async fn what_could_not_be_kept_is_served_and_not_said_to_be_kept() {
         other => panic!("{other:?}"),
     };
     assert_eq!(failed(pccs.refresh().await), "it was fetched, but could not be kept");
+    let newer = pccs.answer(request(Method::GET, TCB)).await;
+    assert_ne!(newer.body, kept.body);
     // What is older than what is kept is not served for want of a place to keep it.
     let before = start();
     case.upstream.set_clock(Arc::new(move || earlier(before)));
     assert_eq!(failed(pccs.refresh().await), "the upstream sent an older edition than is kept");
-    assert_eq!(pccs.answer(request(Method::GET, TCB)).await.body, kept.body);
+    assert_eq!(pccs.answer(request(Method::GET, TCB)).await.body, newer.body);
 }
 
 fn earlier(time: UnixTime) -> UnixTime {

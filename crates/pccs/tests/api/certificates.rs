@@ -120,6 +120,9 @@ async fn certificates_of_several_platforms_are_not_one_platform_s() {
     assert_eq!(case.get(CPU_SVN).await.status, 502);
     assert_eq!(case.store.platforms(&[]).await.unwrap(), []);
     case.upstream.change(|_| {});
+    // What failed is not tried again at once.
+    assert_eq!(case.get(CPU_SVN).await.status, 502);
+    case.time.pass(5);
     assert_eq!(case.get(CPU_SVN).await.status, 200);
 }
 
