@@ -3,10 +3,11 @@
 //! Source: Intel's PCCS as observed: `user-token` opens the registration of platforms, `admin-token` everything else
 //! that is not for all; neither opens what is the other's.
 //! Must stay true: nothing is open because no token was set; digests are compared in constant time; slow hashes are
-//! computed a few at a time, and a token that was judged is not judged again until the tokens change.
+//! computed a few at a time, whoever goes away meanwhile, and few wait for that; a token that was judged is not judged
+//! again until the tokens change, however many others are tried.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use argon2::{Argon2, PasswordHash, PasswordVerifier as _};
 use hyper::HeaderMap;
@@ -16,7 +17,7 @@ use tokio::sync::Semaphore;
 
 use crate::answer::Refusal;
 use crate::request::hex;
-use crate::store::{Role, Store};
+use crate::store::{Role, Store, StoreError};
 
 /// The longest token.
 const TOKEN_BYTES: usize = 1024;
@@ -24,7 +25,10 @@ const TOKEN_BYTES: usize = 1024;
 /// Slow hashes at one time: each takes some 20 MiB and a core.
 const SLOW_HASHES: usize = 2;
 
-/// The most tokens whose judgement is remembered.
+/// Tokens that are judged or wait for it. Whoever comes beyond that is refused at once.
+const AT_ONCE: usize = 32;
+
+/// The most tokens that are remembered, of the good ones and of the bad ones each.
 const REMEMBERED: usize = 1024;
 
 /// Judges tokens.
@@ -33,14 +37,53 @@ pub(crate) struct Access {
     user: Option<[u8; 64]>,
     admin: Option<[u8; 64]>,
     remembered: Mutex<Remembered>,
-    slow: Semaphore,
+    /// Places among those that are judged or wait for it.
+    places: Arc<Semaphore>,
+    /// Places among those whose hashes are computed.
+    slow: Arc<Semaphore>,
 }
 
-/// Judgements, by role and SHA-256 of the token.
+/// Why a request is not let in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum NoAccess {
+    /// It brings no token that opens this, or too many are being tried.
+    Refused(Refusal),
+    /// The tokens cannot be read.
+    Store(StoreError),
+}
+
+impl From<Refusal> for NoAccess {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+/// A role and the SHA-256 of a token.
+type Judged = (Role, [u8; 32]);
+
+/// Judgements. The good ones apart: nobody can add to those without a token.
 #[derive(Debug, Default)]
 struct Remembered {
-    judged: HashMap<(Role, [u8; 32]), bool>,
+    good: HashSet<Judged>,
+    bad: HashSet<Judged>,
     generation: u64,
+}
+
+impl Remembered {
+    fn judgement(&self, token: &Judged) -> Option<bool> {
+        match (self.good.contains(token), self.bad.contains(token)) {
+            (false, false) => None,
+            (is_good, _) => Some(is_good),
+        }
+    }
+
+    fn note(&mut self, token: Judged, is_good: bool) {
+        let judged = if is_good { &mut self.good } else { &mut self.bad };
+        if judged.len() >= REMEMBERED {
+            judged.clear();
+        }
+        judged.insert(token);
+    }
 }
 
 impl Access {
@@ -58,7 +101,8 @@ impl Access {
             user: digest("the hash of the user token", user),
             admin: digest("the hash of the admin token", admin),
             remembered: Mutex::default(),
-            slow: Semaphore::new(SLOW_HASHES),
+            places: Arc::new(Semaphore::new(AT_ONCE)),
+            slow: Arc::new(Semaphore::new(SLOW_HASHES)),
         }
     }
 
@@ -68,7 +112,7 @@ impl Access {
         store: &dyn Store,
         role: Role,
         headers: &HeaderMap,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), NoAccess> {
         let (header, configured) = match role {
             Role::User => ("user-token", self.user),
             Role::Admin => ("admin-token", self.admin),
@@ -81,48 +125,49 @@ impl Access {
         }
         match self.judge(store, role, token).await? {
             true => Ok(()),
-            false => Err(Refusal::Unauthenticated),
+            false => Err(Refusal::Unauthenticated.into()),
         }
     }
 
     /// The tokens changed: every one is judged anew.
     pub(crate) fn forget(&self) {
         let mut remembered = self.lock();
-        remembered.judged.clear();
+        remembered.good.clear();
+        remembered.bad.clear();
         remembered.generation = remembered.generation.wrapping_add(1);
     }
 
-    async fn judge(&self, store: &dyn Store, role: Role, token: &[u8]) -> Result<bool, Refusal> {
+    async fn judge(&self, store: &dyn Store, role: Role, token: &[u8]) -> Result<bool, NoAccess> {
         let key = (role, Sha256::digest(token).into());
         let generation = {
             let remembered = self.lock();
-            if let Some(judged) = remembered.judged.get(&key) {
-                return Ok(*judged);
+            if let Some(judgement) = remembered.judgement(&key) {
+                return Ok(judgement);
             }
             remembered.generation
         };
-        let tokens = store.tokens().await;
-        let tokens = tokens.map_err(|_| Refusal::Unavailable("the database is away".into()))?;
+        let place = Arc::clone(&self.places).try_acquire_owned();
+        let place = place.map_err(|_| Refusal::Busy)?;
+        let tokens = store.tokens().await.map_err(NoAccess::Store)?;
         let hashes = tokens.into_iter().filter(|one| one.role == role).map(|one| one.hash);
         let hashes: Vec<String> = hashes.collect();
         if hashes.is_empty() {
             return Ok(false);
         }
-        let judged = self.any_is_hash_of(hashes, token.to_vec()).await?;
+        let slow = Arc::clone(&self.slow).acquire_owned().await;
+        let slow = slow.map_err(|_| Refusal::Internal)?;
+        let token = token.to_vec();
+        let work = move || {
+            // Given back when the work is done, which nobody can stop.
+            let _held = (slow, place);
+            hashes.iter().any(|hash| is_slow_hash_of(hash, &token))
+        };
+        let judged = tokio::task::spawn_blocking(work).await.map_err(|_| Refusal::Internal)?;
         let mut remembered = self.lock();
         if remembered.generation == generation {
-            if remembered.judged.len() >= REMEMBERED {
-                remembered.judged.clear();
-            }
-            remembered.judged.insert(key, judged);
+            remembered.note(key, judged);
         }
         Ok(judged)
-    }
-
-    async fn any_is_hash_of(&self, hashes: Vec<String>, token: Vec<u8>) -> Result<bool, Refusal> {
-        let _permit = self.slow.acquire().await.map_err(|_| Refusal::Internal)?;
-        let work = move || hashes.iter().any(|hash| is_slow_hash_of(hash, &token));
-        tokio::task::spawn_blocking(work).await.map_err(|_| Refusal::Internal)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Remembered> {
@@ -184,7 +229,7 @@ mod tests {
             (Role::User, "user-token", ""),
             (Role::User, "user-token", "usertok "),
         ] {
-            let refused = Err(Refusal::Unauthenticated);
+            let refused = Err(Refusal::Unauthenticated.into());
             assert_eq!(check(role, name, token).await, refused, "{name} {token:?}");
         }
     }
@@ -196,7 +241,7 @@ mod tests {
             for token in ["", "abc", "password"] {
                 let headers = headers("admin-token", token);
                 let checked = access.check(&Memory::new(), Role::Admin, &headers).await;
-                assert_eq!(checked, Err(Refusal::Unauthenticated));
+                assert_eq!(checked, Err(Refusal::Unauthenticated.into()));
             }
         }
     }
@@ -209,7 +254,7 @@ mod tests {
         let right = headers("admin-token", "first");
         let second = headers("admin-token", "second");
         assert_eq!(access.check(&store, Role::Admin, &right).await, Ok(()));
-        let refused = Err(Refusal::Unauthenticated);
+        let refused = Err(Refusal::Unauthenticated.into());
         assert_eq!(access.check(&store, Role::Admin, &second).await, refused);
         let as_user = headers("user-token", "first");
         assert_eq!(access.check(&store, Role::User, &as_user).await, refused);
@@ -219,5 +264,58 @@ mod tests {
         access.forget();
         assert_eq!(access.check(&store, Role::Admin, &right).await, refused);
         assert_eq!(access.check(&store, Role::Admin, &second).await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn a_flood_of_bad_tokens_makes_no_good_one_forgotten() {
+        let store = Memory::new();
+        let access = Access::new(None, None);
+        store.put_token(&token(Role::Admin, "good")).await.unwrap();
+        let good = headers("admin-token", "good");
+        assert_eq!(access.check(&store, Role::Admin, &good).await, Ok(()));
+        for number in 0..=REMEMBERED {
+            let mut bad = HeaderMap::new();
+            bad.insert("admin-token", HeaderValue::from_str(&number.to_string()).unwrap());
+            let refused = Err(Refusal::Unauthenticated.into());
+            assert_eq!(access.check(&store, Role::Admin, &bad).await, refused);
+        }
+        assert!(access.lock().bad.len() <= REMEMBERED);
+        // With no place left to judge any: it is known, and others are refused at once.
+        let _places = access.places.acquire_many(AT_ONCE as u32).await.unwrap();
+        assert_eq!(access.check(&store, Role::Admin, &good).await, Ok(()));
+        let new = headers("admin-token", "new");
+        let busy = Err(Refusal::Busy.into());
+        assert_eq!(access.check(&store, Role::Admin, &new).await, busy);
+    }
+
+    #[test]
+    fn a_request_that_goes_away_gives_its_place_back_when_its_hash_is_done() {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        // One thread for slow work, which is not to be had for now.
+        let runtime = runtime.max_blocking_threads(1).build().unwrap();
+        runtime.block_on(async {
+            let (open, gate) = std::sync::mpsc::channel::<()>();
+            let held = tokio::task::spawn_blocking(move || gate.recv());
+            let store = Memory::new();
+            store.put_token(&token(Role::Admin, "good")).await.unwrap();
+            let access = Arc::new(Access::new(None, None));
+            let asking = Arc::clone(&access);
+            let request = tokio::spawn(async move {
+                asking.check(&store, Role::Admin, &headers("admin-token", "bad")).await
+            });
+            while access.slow.available_permits() == SLOW_HASHES {
+                tokio::task::yield_now().await;
+            }
+            request.abort();
+            assert!(request.await.unwrap_err().is_cancelled());
+            assert_eq!(access.slow.available_permits(), SLOW_HASHES - 1);
+            assert_eq!(access.places.available_permits(), AT_ONCE - 1);
+            open.send(()).unwrap();
+            held.await.unwrap().unwrap();
+            while access.slow.available_permits() < SLOW_HASHES {
+                tokio::task::yield_now().await;
+            }
+            assert_eq!(access.places.available_permits(), AT_ONCE);
+        });
     }
 }

@@ -12,6 +12,7 @@ mod platform_collateral;
 mod platforms;
 mod refresh;
 mod route;
+mod taken;
 
 use std::fmt;
 use std::future::Future;
@@ -24,7 +25,7 @@ use tdattest_collateral::{Authenticate, Client};
 use tdattest_wire::time::UnixTime;
 use tokio::time::timeout;
 
-use crate::access::Access;
+use crate::access::{Access, NoAccess};
 use crate::answer::{Answer, Refusal};
 use crate::cache::Cache;
 use crate::fill_mode::FillMode;
@@ -37,8 +38,28 @@ use route::{NoRoute, Place, Route, Version};
 /// What time it is.
 pub type Clock = Arc<dyn Fn() -> UnixTime + Send + Sync>;
 
-/// Told of everything worth counting.
-pub type Watcher = Arc<dyn Fn(&Notice) + Send + Sync>;
+/// Told of everything worth counting. Two are equal if they are the same.
+#[derive(Clone)]
+pub struct Watcher(Arc<dyn Fn(&Notice) + Send + Sync>);
+
+impl Watcher {
+    /// One that calls this.
+    pub fn new(tell: impl Fn(&Notice) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(tell))
+    }
+
+    pub(crate) fn tell(&self, notice: &Notice) {
+        (self.0)(notice);
+    }
+}
+
+impl PartialEq for Watcher {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Watcher {}
 
 /// What version 3 of the API says of itself.
 const VERSION_3_WARNING: &str = "PCS API version 3 is no longer available. Cached collateral downloaded from API \
@@ -72,7 +93,7 @@ pub enum Notice {
 }
 
 /// How the service is to answer.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Settings {
     /// Who fetches what, and when.
     pub mode: FillMode,
@@ -210,7 +231,7 @@ impl Pccs {
 
     async fn at(&self, place: Place, request: &Request) -> Result<Answer, Refusal> {
         if let Some(role) = place.route.opened_by(&request.method) {
-            self.access.check(self.cache.store.as_ref(), role, &request.headers).await?;
+            self.check(role, request).await?;
         }
         if request.body_too_large {
             return Err(Refusal::TooLarge);
@@ -251,6 +272,14 @@ impl Pccs {
             }
             Route::AppraisalPolicy => appraisal_policy::get(cache, &parameters).await,
         }
+    }
+
+    async fn check(&self, role: Role, request: &Request) -> Result<(), Refusal> {
+        let checked = self.access.check(self.cache.store.as_ref(), role, &request.headers).await;
+        checked.map_err(|refused| match refused {
+            NoAccess::Refused(refusal) => refusal,
+            NoAccess::Store(fault) => self.cache.store_failed(&fault),
+        })
     }
 }
 

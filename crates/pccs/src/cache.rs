@@ -32,13 +32,13 @@ use tokio::time::Instant;
 use crate::answer::Refusal;
 use crate::api::{Clock, Notice, Settings};
 use crate::fill_mode::FillMode;
-use crate::store::{Changed, Document, Lease, PlatformKey, Store, StoreError};
+use crate::store::{Changed, Document, Lease, Store, StoreError};
 
 pub(crate) use answered::Made;
 pub(crate) use fetched::{Became, Fetched, Wanted};
 use flight::Flights;
 use hot::{Hot, Ready};
-use platform::PlatformSet;
+use platform::{PlatformSet, Proven};
 use window::Window;
 
 /// How long to wait before looking again while another replica is at it: from the first to the last.
@@ -54,7 +54,7 @@ pub(crate) struct Cache {
     clock: Clock,
     upstream: Semaphore,
     documents: Arc<Flights<Wanted, Fetched>>,
-    platforms: Arc<Flights<PlatformKey, Arc<PlatformSet>>>,
+    platforms: Arc<Flights<Proven, Arc<PlatformSet>>>,
     pub(crate) families: Arc<Flights<&'static str, Arc<Ready>>>,
 }
 
@@ -86,7 +86,7 @@ impl Cache {
 
     pub(crate) fn notice(&self, notice: &Notice) {
         if let Some(watcher) = &self.settings.watcher {
-            watcher(notice);
+            watcher.tell(notice);
         }
     }
 
@@ -108,7 +108,7 @@ impl Cache {
             return Ok(kept);
         }
         let fetch_missing = self.settings.mode == FillMode::Lazy;
-        self.kept_or_fetched(request, fetch_missing).await
+        self.kept_or_fetched(request, fetch_missing, None).await
     }
 
     /// A document that is needed for what a client asks for: kept, or fetched wherever there is an upstream.
@@ -116,13 +116,23 @@ impl Cache {
         self: &Arc<Self>,
         request: PcsRequest,
     ) -> Result<Arc<Document>, Refusal> {
-        self.kept_or_fetched(request, true).await
+        self.kept_or_fetched(request, true, None).await
+    }
+
+    /// The same, for somebody whom another document does, too.
+    pub(crate) async fn ensure_within(
+        self: &Arc<Self>,
+        patience: Option<Duration>,
+        request: PcsRequest,
+    ) -> Result<Arc<Document>, Refusal> {
+        self.kept_or_fetched(request, true, patience).await
     }
 
     async fn kept_or_fetched(
         self: &Arc<Self>,
         request: PcsRequest,
         fetch_missing: bool,
+        patience: Option<Duration>,
     ) -> Result<Arc<Document>, Refusal> {
         let kept = self.kept(request).await?;
         if let Some(kept) = kept.as_ref().filter(|kept| self.is_current(kept)) {
@@ -135,7 +145,7 @@ impl Cache {
                 self.notice(&Notice::Miss);
                 let wanted = Wanted::other_than(request, kept.as_deref());
                 // Who has something kept is told that it has ended, or gets it, while there is time.
-                let patience = kept.as_ref().map(|_| self.patience());
+                let patience = kept.as_ref().map(|_| self.patience()).or(patience);
                 self.fetched(wanted, patience).await
             }
             false => Err(Refusal::NoCacheData),

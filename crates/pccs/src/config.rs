@@ -10,12 +10,10 @@ mod own;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use tdattest_collateral::{RetryPolicy, Source};
 
 use crate::api::Settings;
-use crate::fill_mode::FillMode;
 use crate::server::{Limits, ListenAt};
 use crate::service::{Counters, Rhythm};
 use crate::tls::{ServerName, TlsSettings};
@@ -43,8 +41,8 @@ pub struct Config {
     pub sources: Vec<SourceAt>,
     /// How the sources are asked again.
     pub retry: RetryPolicy,
-    /// How the API answers.
-    pub api: ApiSettings,
+    /// How the API answers. Nobody is told of it until [`Self::settings`] says whom.
+    pub api: Settings,
     /// A root certificate, PEM, instead of Intel's.
     pub root_certificate: Option<PathBuf>,
     /// Where metrics and health are served over HTTP.
@@ -105,57 +103,6 @@ pub struct SourceAt {
     pub api_key_file: Option<PathBuf>,
 }
 
-/// How the API answers: what can be configured of [`Settings`].
-#[derive(Clone, PartialEq, Eq)]
-pub struct ApiSettings {
-    /// Who fetches what, and when.
-    pub mode: FillMode,
-    /// The longest that a client waits.
-    pub client_deadline: Duration,
-    /// Calls to the sources at one time.
-    pub upstream_at_once: usize,
-    /// The bytes of answers that are held in memory.
-    pub hot_bytes: usize,
-    /// Whether documents past their end are served when no newer one can be had.
-    pub allow_stale: bool,
-    /// How long before its end a document is due to be refreshed.
-    pub refresh_lead: Duration,
-    /// By how much that differs between documents.
-    pub refresh_jitter: Duration,
-    /// SHA-512 of the user token.
-    pub user_token_hash: Option<String>,
-    /// SHA-512 of the admin token.
-    pub admin_token_hash: Option<String>,
-}
-
-impl Default for ApiSettings {
-    fn default() -> Self {
-        let Settings {
-            mode,
-            client_deadline,
-            upstream_at_once,
-            hot_bytes,
-            allow_stale,
-            refresh_lead,
-            refresh_jitter,
-            user_token_hash,
-            admin_token_hash,
-            ..
-        } = Settings::default();
-        Self {
-            mode,
-            client_deadline,
-            upstream_at_once,
-            hot_bytes,
-            allow_stale,
-            refresh_lead,
-            refresh_jitter,
-            user_token_hash,
-            admin_token_hash,
-        }
-    }
-}
-
 impl Default for Config {
     /// As without a file: where Intel's clients look, from Intel, fetched when somebody asks.
     fn default() -> Self {
@@ -168,7 +115,7 @@ impl Default for Config {
             state,
             sources: vec![SourceAt { source: Source::intel(), api_key_file: None }],
             retry: RetryPolicy::default(),
-            api: ApiSettings::default(),
+            api: Settings::default(),
             root_certificate: None,
             metrics: None,
             limits: Limits::default(),
@@ -222,29 +169,7 @@ impl Config {
 
     /// The settings of the API, which tells these counters what it does.
     pub fn settings(&self, counters: &Counters) -> Settings {
-        let ApiSettings {
-            mode,
-            client_deadline,
-            upstream_at_once,
-            hot_bytes,
-            allow_stale,
-            refresh_lead,
-            refresh_jitter,
-            user_token_hash,
-            admin_token_hash,
-        } = self.api.clone();
-        Settings {
-            mode,
-            client_deadline,
-            upstream_at_once,
-            hot_bytes,
-            allow_stale,
-            refresh_lead,
-            refresh_jitter,
-            user_token_hash,
-            admin_token_hash,
-            watcher: Some(counters.watcher()),
-        }
+        Settings { watcher: Some(counters.watcher()), ..self.api.clone() }
     }
 
     /// What is right by itself, and not together.
@@ -291,12 +216,6 @@ impl fmt::Debug for StoreAt {
             Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
             Self::Postgres { .. } => f.write_str("postgresql"),
         }
-    }
-}
-
-impl fmt::Debug for ApiSettings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ApiSettings").field("mode", &self.mode).finish_non_exhaustive()
     }
 }
 

@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 
 use crate::answer::Refusal;
 use crate::cache::Cache;
-use crate::cache::platform::PlatformSet;
+use crate::cache::platform::{Chosen, PlatformSet};
 use crate::store::{Platform, Registration, RegistrationState};
 
 /// Who fetches what is not there, and when.
@@ -59,7 +59,10 @@ async fn is_cached(
         return Ok(kept.manifest == registration.manifest);
     };
     let selected = cache.store.selected(&registration.key, raw).await;
-    Ok(selected.map_err(|fault| cache.store_failed(&fault))?.is_some())
+    let selected = selected.map_err(|fault| cache.store_failed(&fault))?;
+    Ok(selected.is_some_and(|(platform, certificate)| {
+        Chosen { platform, certificate, lasting: true }.is_current(cache.now())
+    }))
 }
 
 async fn fetch(
@@ -77,14 +80,14 @@ async fn fetch(
         false => PlatformProof::Manifest(registration.manifest.clone()),
     };
     let than = kept.map(|kept| kept.fetched_at);
-    let set = cache.fetch_platform(registration.key.clone(), proof, than).await?;
+    let set = cache.fetch_platform(registration.key.clone(), proof, than, None).await?;
     if let Some(raw) = raw(registration) {
         cache.choose(&set, raw).await?;
     }
     if queued {
         let done = cache.store.unregister(registration).await;
         done.map_err(|fault| cache.store_failed(&fault))?;
-        // Afterwards: one of them may be the very TCB that was registered.
+        // Afterwards: one of them may be the very TCB that was registered, which waits for something else then.
         queue_missing(cache, registration, &set).await?;
     }
     Ok((set.platform.fmspc, set.platform.ca))
@@ -96,7 +99,7 @@ async fn queue_missing(
     registration: &Registration,
     set: &PlatformSet,
 ) -> Result<(), Refusal> {
-    for missing in &set.missing {
+    for missing in set.missing.iter().flatten() {
         let waiting = Registration {
             cpu_svn: Some(CpuSvn(missing.components)),
             pce_svn: Some(missing.pce_svn),

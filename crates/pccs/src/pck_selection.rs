@@ -1,7 +1,7 @@
 //! Which of a platform's PCK certificates is for its TCB: the highest that the TCB reaches.
 //!
 //! Source: Intel's PCCS as observed, "PCK Certificate Selection". TCBs are compared pairwise over 17 numbers, so that two
-//! of them may be neither equal, nor lower, nor higher; then the order of the TCB levels decides.
+//! of them may be neither equal, nor lower, nor higher; then the order of the TCB levels in the text decides.
 //! Must stay true: a certificate above the TCB is never chosen; it would claim what the platform does not have.
 
 use std::cmp::Ordering;
@@ -80,10 +80,15 @@ fn check(
     Ok(())
 }
 
-/// The levels from the highest: TCB info has them so, and where two cannot be compared, by value.
+/// The levels from the highest. Those that cannot be compared stay in the order of the text.
 fn levels(tcb_info: &TcbInfo) -> Vec<Tcb> {
-    let levels = tcb_info.tcb_levels.iter();
-    levels.map(|level| Tcb { components: level.sgx, pce_svn: level.pce_svn }).collect()
+    let mut levels: Vec<Tcb> = Vec::new();
+    for level in tcb_info.levels_as_listed() {
+        let level = Tcb { components: level.sgx, pce_svn: level.pce_svn };
+        let lower = levels.iter().rev().take_while(|before| level.reaches(before)).count();
+        levels.insert(levels.len().saturating_sub(lower), level);
+    }
+    levels
 }
 
 /// Every certificate, under the first level that it reaches and, under each, from the highest; those under none last.

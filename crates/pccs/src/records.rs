@@ -72,7 +72,7 @@ impl Records {
     /// What the API is to tell of what it does.
     pub(crate) fn watcher(self: &Arc<Self>) -> Watcher {
         let records = Arc::clone(self);
-        Arc::new(move |notice| records.note(notice))
+        Watcher::new(move |notice| records.note(notice))
     }
 
     /// The counters as they are now.
@@ -135,9 +135,9 @@ mod tests {
         let records = Arc::new(Records::default());
         let watcher = records.watcher();
         for notice in [Notice::Hit, Notice::Hit, Notice::Stale, Notice::Store] {
-            watcher(&notice);
+            watcher.tell(&notice);
         }
-        watcher(&Notice::Upstream { document: "TCB info", result: "ok" });
+        watcher.tell(&Notice::Upstream { document: "TCB info", result: "ok" });
         let counts = records.counts();
         assert_eq!(counts.cache, [("memory", 2), ("stale", 1)].into());
         assert_eq!(counts.upstream, [(("TCB info", "ok"), 1)].into());

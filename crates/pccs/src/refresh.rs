@@ -170,7 +170,7 @@ async fn of_platform(
 ) -> Result<(), Refusal> {
     let proof = platform.proof().ok_or(Refusal::NoCacheData)?;
     let than = Some(platform.fetched_at);
-    let set = cache.fetch_platform(platform.key, proof, than).await?;
+    let set = cache.fetch_platform(platform.key, proof, than, None).await?;
     // Keeping the certificates forgot what was chosen: it is chosen anew, so that the platforms stay listed.
     for selection in selections {
         cache.choose(&set, selection.raw).await?;

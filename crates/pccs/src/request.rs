@@ -2,6 +2,9 @@
 //!
 //! Source: Intel's PCCS as observed: of a repeated parameter the first counts, parameters nobody knows are ignored.
 
+use std::ops::Range;
+
+use data_encoding::HEXLOWER_PERMISSIVE;
 use hyper::body::Bytes;
 use hyper::header::CONTENT_TYPE;
 use hyper::{HeaderMap, Method};
@@ -43,23 +46,29 @@ impl Request {
     }
 }
 
-/// The parameters of a query, decoded.
-pub(crate) struct Parameters(Vec<(String, String)>);
+/// The parameters of a query, decoded: names and values one behind the other in one text.
+pub(crate) struct Parameters {
+    text: String,
+    places: Vec<(Range<usize>, Range<usize>)>,
+}
 
 impl Parameters {
     pub(crate) fn parse(query: &str) -> Self {
         let pairs = query.split('&').filter(|pair| !pair.is_empty()).take(PARAMETERS);
-        Self(
-            pairs
-                .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-                .map(|(name, value)| (decode(name), decode(value)))
-                .collect(),
-        )
+        let mut text = String::with_capacity(query.len());
+        let places = pairs.map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (decode(name, &mut text), decode(value, &mut text))
+        });
+        let places = places.collect();
+        Self { text, places }
     }
 
     /// The first value of a parameter.
     pub(crate) fn first(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
+        let found = |(found, _): &&(Range<usize>, _)| self.text.get(found.clone()) == Some(name);
+        let (_, value) = self.places.iter().find(found)?;
+        self.text.get(value.clone())
     }
 
     /// A parameter that has to be there as `N` bytes in hexadecimal.
@@ -99,13 +108,27 @@ pub(crate) fn named_set(update: &str) -> Option<EvaluationDataSet> {
 
 /// Exactly `N` bytes in hexadecimal of either case.
 pub(crate) fn hex<const N: usize>(text: &str) -> Option<[u8; N]> {
-    let bytes = data_encoding::HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok()?;
-    bytes.try_into().ok()
+    let mut bytes = [0; N];
+    let length = HEXLOWER_PERMISSIVE.decode_len(text.len()).ok()?;
+    if length != N {
+        return None;
+    }
+    HEXLOWER_PERMISSIVE.decode_mut(text.as_bytes(), &mut bytes).ok()?;
+    Some(bytes)
 }
 
-fn decode(text: &str) -> String {
-    let spaced = text.replace('+', " ");
-    percent_decode_str(&spaced).decode_utf8_lossy().into_owned()
+/// Puts a name or a value behind what is there; says where it stands.
+fn decode(encoded: &str, text: &mut String) -> Range<usize> {
+    let begins = text.len();
+    // Nearly all there is stands for itself.
+    match encoded.contains(['+', '%']) {
+        false => text.push_str(encoded),
+        true => {
+            let spaced = encoded.replace('+', " ");
+            text.push_str(&percent_decode_str(&spaced).decode_utf8_lossy());
+        }
+    }
+    begins..text.len()
 }
 
 #[cfg(test)]
@@ -117,6 +140,22 @@ mod tests {
         let parameters = Parameters::parse("fmspc=00806F050000&fmspc=zzz&update=EARLY&update=zzz");
         assert_eq!(parameters.fmspc(), Ok(Fmspc([0, 0x80, 0x6f, 5, 0, 0])));
         assert_eq!(parameters.set(), Ok(EvaluationDataSet::Early));
+    }
+
+    #[test]
+    fn names_and_values_are_decoded_and_kept_apart() {
+        let parameters = Parameters::parse("a%62=+c%26&&=d&ab=e&f&g==&%ff=%C3%A4");
+        for (name, value) in [
+            ("ab", Some(" c&")),
+            ("", Some("d")),
+            ("f", Some("")),
+            ("g", Some("=")),
+            ("\u{fffd}", Some("\u{e4}")),
+            ("c&", None),
+            ("a%62", None),
+        ] {
+            assert_eq!(parameters.first(name), value, "{name}");
+        }
     }
 
     #[test]

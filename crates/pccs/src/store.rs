@@ -121,6 +121,9 @@ pub struct PlatformCertificate {
     pub certificate: Vec<u8>,
 }
 
+/// A platform, and every certificate of it.
+pub type WithCertificates = (Platform, Vec<PlatformCertificate>);
+
 /// The raw TCB of a platform, and the certificate that was chosen for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Selection {
@@ -261,20 +264,21 @@ pub trait Store: Send + Sync + fmt::Debug {
     fn platform<'a>(&'a self, key: &'a PlatformKey) -> Pending<'a, Option<Platform>>;
     /// The platforms of some families with every raw TCB known of each; of all families when there are none.
     fn platforms<'a>(&'a self, of: &'a [Fmspc]) -> Pending<'a, Vec<(Platform, Vec<Selection>)>>;
-    /// Keeps a platform, with its certificates in place of those it had. Its selections are forgotten.
+    /// Keeps a platform, with its certificates in place of those it had, and forgets its selections; unless what is
+    /// there was fetched later. No certificates replace none: then it is only noted when they were fetched.
     fn put_platform<'a>(
         &'a self,
         platform: &'a Platform,
         certificates: &'a [PlatformCertificate],
     ) -> Pending<'a, ()>;
-    /// The certificates of a platform, by their raw TCB.
-    fn certificates<'a>(&'a self, key: &'a PlatformKey) -> Pending<'a, Vec<PlatformCertificate>>;
-    /// The certificate chosen for a raw TCB, if one was.
+    /// A platform with its certificates, by their raw TCB.
+    fn certificates<'a>(&'a self, key: &'a PlatformKey) -> Pending<'a, Option<WithCertificates>>;
+    /// A platform with the certificate chosen for a raw TCB, if one was.
     fn selected<'a>(
         &'a self,
         key: &'a PlatformKey,
         raw: Tcbm,
-    ) -> Pending<'a, Option<PlatformCertificate>>;
+    ) -> Pending<'a, Option<(Platform, PlatformCertificate)>>;
     /// Remembers which certificate was chosen for a raw TCB; nothing, if the platform has it no longer.
     fn select<'a>(&'a self, key: &'a PlatformKey, selection: Selection) -> Pending<'a, ()>;
 
@@ -286,7 +290,14 @@ pub trait Store: Send + Sync + fmt::Debug {
     ) -> Pending<'a, ()>;
     /// The registrations in a state, which leave the queue with this call.
     fn take_registrations(&self, state: RegistrationState) -> Pending<'_, Vec<Registration>>;
-    /// A registration is done with.
+    /// Queues registrations again that were taken; where one of the same platform and TCB came meanwhile, that one stays.
+    fn put_back<'a>(
+        &'a self,
+        registrations: &'a [Registration],
+        state: RegistrationState,
+    ) -> Pending<'a, ()>;
+    /// A registration that waited for its certificates is done with. One that waits for Intel to have a certificate
+    /// stays.
     fn unregister<'a>(&'a self, registration: &'a Registration) -> Pending<'a, ()>;
 
     /// Keeps an appraisal policy. A default one takes the place of the default of its family, as in Intel's service.

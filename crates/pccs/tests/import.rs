@@ -293,7 +293,7 @@ fn takes_over_platforms_and_what_waits() {
     assert_eq!(kept.fetched_at, WRITTEN.parse().unwrap());
     let (tcbm, certificate) = listed().remove(0);
     let raw: Tcbm = format!("{}0F00", "FF".repeat(16)).parse().unwrap();
-    let selected = wait(store.selected(&key(), raw)).unwrap().unwrap();
+    let (_, selected) = wait(store.selected(&key(), raw)).unwrap().unwrap();
     assert_eq!(selected.tcbm, tcbm.parse().unwrap());
     assert_eq!(selected.certificate, certificate);
 
@@ -356,7 +356,7 @@ fn leaves_out_what_is_not_genuine_and_says_so() {
     assert_eq!(what.len(), 9 + certificates - 1, "{what:#?}");
     assert_eq!((report.documents, report.platforms), (8, 1));
     assert_eq!(wait(store.document(tcb_info)).unwrap(), None);
-    let kept = wait(store.certificates(&key())).unwrap();
+    let (_, kept) = wait(store.certificates(&key())).unwrap().unwrap();
     assert_eq!(kept.len(), certificates - 2);
     assert_eq!(report.selections, 0, "its certificate was not good");
 }

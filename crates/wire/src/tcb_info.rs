@@ -1,8 +1,8 @@
 //! TCB info: which security versions of a platform family count as up to date.
 //!
 //! Source: PCS API v4, "Get SGX TCB Info" and "Get TDX TCB Info" (versions 2 and 3).
-//! Must stay true: levels are kept in descending order of their values, whatever their order in the text, and no two
-//! are equal; a version or `tcbType` this file does not know is refused, since its comparison rules may differ.
+//! Must stay true: levels are kept in descending order of their values, whatever their order in the text, which is kept
+//! beside them, and no two are equal; a version or `tcbType` this file does not know is refused, since its comparison rules may differ.
 
 use alloc::borrow::Cow;
 use alloc::string::String;
@@ -48,6 +48,9 @@ pub struct TcbInfo {
     pub tdx_module_identities: Vec<TdxModuleIdentity>,
     /// The platform's levels, highest first.
     pub tcb_levels: Vec<TcbLevel>,
+    /// The order of the text: which of `tcb_levels` stands there first, which next. See
+    /// [`levels_as_listed`](Self::levels_as_listed).
+    pub listed: Vec<usize>,
 }
 
 /// What a component is.
@@ -112,6 +115,12 @@ pub struct IsvSvnLevel {
 }
 
 impl TcbInfo {
+    /// The platform's levels in the order of the text. It counts where levels of which neither is higher decide, as in
+    /// the choice of a PCK certificate.
+    pub fn levels_as_listed(&self) -> impl Iterator<Item = &TcbLevel> {
+        self.listed.iter().filter_map(|place| self.tcb_levels.get(*place))
+    }
+
     /// The identity of the TDX module of a major version: `TDX_03` for 3.
     pub fn tdx_module_identity(&self, version: u8) -> Option<&TdxModuleIdentity> {
         let id = alloc::format!("TDX_{version:02X}");
@@ -136,7 +145,12 @@ impl Document for TcbInfo {
             tcb_levels.push(level.into_level(raw.version, tee)?);
         }
         // By value, as Intel's library: SGX components, then PCESVN, then TDX components, each from the highest.
-        sorted(&mut tcb_levels, |level| Reverse((level.sgx, level.pce_svn, level.tdx)))?;
+        let value = |level: &TcbLevel| Reverse((level.sgx, level.pce_svn, level.tdx));
+        let mut in_text: Vec<_> = tcb_levels.iter().map(value).enumerate().collect();
+        sorted(&mut tcb_levels, value)?;
+        in_text.sort_by_key(|(_, value)| *value);
+        let mut listed: Vec<_> = in_text.into_iter().map(|(at, _)| at).enumerate().collect();
+        listed.sort_by_key(|(_, at)| *at);
         Ok(Self {
             tee,
             version: raw.version,
@@ -150,6 +164,7 @@ impl Document for TcbInfo {
             tdx_module: raw.tdx_module.map(TdxModule::from),
             tdx_module_identities: module_identities(raw.tdx_module_identities)?,
             tcb_levels,
+            listed: listed.into_iter().map(|(place, _)| place).collect(),
         })
     }
 }

@@ -1,7 +1,8 @@
 //! The PCK certificate for a platform at its TCB.
 //!
 //! Source: Intel's PCCS as observed; PCS API v4, "Get PCK Certificate".
-//! Must stay true: an unknown platform is 461 where somebody has to register it first, 404 where Intel does not know it.
+//! Must stay true: an unknown platform is 461 where somebody has to register it first, 404 where Intel does not know it;
+//! what has ended is fetched anew before it is refused, or served where that is allowed by name.
 
 use std::sync::Arc;
 
@@ -9,13 +10,14 @@ use hyper::header::{HeaderName, HeaderValue};
 use tdattest_wire::bytes::CpuSvn;
 use tdattest_wire::pck_certificates::{PlatformProof, Tcbm};
 use tdattest_wire::pcs::PckCa;
+use tdattest_wire::time::UnixTime;
 
 use super::{collateral, conditional};
 use crate::answer::{Answer, Refusal};
 use crate::api::Notice;
 use crate::cache::Cache;
 use crate::cache::hot::{HotKey, Ready};
-use crate::cache::platform::{Chosen, PlatformSet, ends};
+use crate::cache::platform::{Chosen, PlatformSet};
 use crate::cache::window::Window;
 use crate::fill_mode::FillMode;
 use crate::request::{Parameters, hex};
@@ -70,61 +72,69 @@ pub(super) async fn get(cache: &Arc<Cache>, parameters: &Parameters) -> Result<A
         return Ok(collateral::marked(&ready, now));
     }
     let read_at = cache.hot.generation();
-    let chosen = find(cache, &asked).await?;
+    let (chosen, trouble) = find(cache, &asked).await?;
     let ready = Arc::new(ready(&chosen)?);
-    if ready.window.ends < now && !cache.settings.allow_stale {
-        let cause = "Intel has no newer one for this platform".into();
-        return Err(Refusal::Ended {
-            document: "PCK certificate",
-            ended: ready.window.ends,
-            cause,
-        });
+    if ready.window.ends < now {
+        if !cache.settings.allow_stale {
+            return Err(ended(ready.window.ends, trouble));
+        }
+        cache.notice(&Notice::Stale);
     }
     if chosen.lasting && !cache.hot.hold(&hot, &ready, read_at) {
         // Most likely it was kept just now, which is a change. What is kept still is held.
         let read_at = cache.hot.generation();
         let selected = cache.store.selected(&asked.key, asked.raw).await;
-        if selected.is_ok_and(|kept| kept.as_ref() == Some(&chosen.certificate)) {
+        let same = |(platform, certificate)| {
+            platform == chosen.platform && certificate == chosen.certificate
+        };
+        if selected.is_ok_and(|kept| kept.is_some_and(same)) {
             cache.hot.hold(&hot, &ready, read_at);
         }
     }
     Ok(collateral::marked(&ready, now))
 }
 
-async fn find(cache: &Arc<Cache>, asked: &Asked) -> Result<Chosen, Refusal> {
+/// Why nothing was fetched although it should have been.
+type Trouble = Option<Refusal>;
+
+async fn find(cache: &Arc<Cache>, asked: &Asked) -> Result<(Chosen, Trouble), Refusal> {
     let selected = cache.store.selected(&asked.key, asked.raw).await;
-    let selected = selected.map_err(|fault| cache.store_failed(&fault))?;
-    let platform = cache.kept_platform(&asked.key).await?;
-    let set = match (selected, platform) {
-        (Some(certificate), Some(platform)) => {
+    if let Some((platform, certificate)) = selected.map_err(|fault| cache.store_failed(&fault))? {
+        let chosen = Chosen { platform, certificate, lasting: true };
+        if chosen.is_current(cache.now()) {
             cache.notice(&Notice::FromStore);
-            return Ok(Chosen { platform, certificate, lasting: true });
+            return Ok((chosen, None));
         }
-        (_, Some(platform)) => of_known(cache, platform, asked.raw).await?,
-        (_, None) => of_unknown(cache, asked).await?,
+    }
+    let (set, trouble) = match cache.kept_set(&asked.key).await? {
+        Some(kept) => of_known(cache, kept, asked.raw).await?,
+        None => (of_unknown(cache, asked).await?, None),
     };
-    cache.choose(&set, asked.raw).await?.ok_or(Refusal::NoCacheData)
+    let chosen = cache.choose(&set, asked.raw).await?.ok_or(Refusal::NoCacheData)?;
+    Ok((chosen, trouble))
 }
 
-/// A platform that comes with another TCB than before: Intel may have a certificate for it by now.
+/// A platform that comes with another TCB than before, or whose certificate has ended: Intel may have one by now.
 async fn of_known(
     cache: &Arc<Cache>,
-    platform: Platform,
+    kept: PlatformSet,
     raw: Tcbm,
-) -> Result<Arc<PlatformSet>, Refusal> {
-    let kept = cache.kept_set(platform).await?;
-    let exact = kept.certificates.iter().any(|certificate| certificate.tcbm == raw);
+) -> Result<(Arc<PlatformSet>, Trouble), Refusal> {
+    let now = cache.now();
     let again = kept.platform.fetched_at.saturating_add(NOT_ANEW_WITHIN);
     let proof = kept.platform.proof().filter(|_| cache.upstream().is_some());
-    match proof {
-        Some(proof) if !exact && cache.now() >= again => {
-            cache.notice(&Notice::Miss);
-            let than = Some(kept.platform.fetched_at);
-            let fetched = cache.fetch_platform(kept.platform.key.clone(), proof, than).await;
-            // The certificates that there are may do.
-            Ok(fetched.unwrap_or_else(|_| Arc::new(kept)))
-        }
-        _ => Ok(Arc::new(kept)),
+    let Some(proof) = proof else {
+        return Ok((Arc::new(kept), Some(Refusal::NoCacheData)));
+    };
+    if kept.has_current(raw, now) || now < again {
+        return Ok((Arc::new(kept), None));
+    }
+    cache.notice(&Notice::Miss);
+    let (than, patience) = (Some(kept.platform.fetched_at), Some(cache.patience()));
+    match cache.fetch_platform(kept.platform.key.clone(), proof, than, patience).await {
+        Ok(fetched) => Ok((fetched, None)),
+        // The certificates that there are may do.
+        Err(refusal) => Ok((Arc::new(kept), Some(refusal))),
     }
 }
 
@@ -139,7 +149,7 @@ async fn of_unknown(cache: &Arc<Cache>, asked: &Asked) -> Result<Arc<PlatformSet
     }
     cache.notice(&Notice::Miss);
     let proof = PlatformProof::EncryptedPpid(encrypted.to_vec());
-    cache.fetch_platform(asked.key.clone(), proof, None).await
+    cache.fetch_platform(asked.key.clone(), proof, None, None).await
 }
 
 impl Platform {
@@ -154,9 +164,19 @@ impl Platform {
     }
 }
 
+fn ended(ended: UnixTime, trouble: Trouble) -> Refusal {
+    let cause = match trouble {
+        None => "Intel has no newer one for this platform".into(),
+        Some(Refusal::Upstream(cause) | Refusal::Unavailable(cause)) => cause,
+        Some(Refusal::NoCacheData) => "there is no upstream that has it".into(),
+        Some(_) => "it could not be fetched".into(),
+    };
+    Refusal::Ended { document: "PCK certificate", ended, cause }
+}
+
 fn ready(chosen: &Chosen) -> Result<Ready, Refusal> {
     let Chosen { platform, certificate, .. } = chosen;
-    let ends = ends(&certificate.certificate, &platform.issuer_chain).ok_or(Refusal::Internal)?;
+    let ends = chosen.ends().ok_or(Refusal::Internal)?;
     let window = Window { fetched_at: platform.fetched_at, overdue_at: ends, ends };
     let ca = match platform.ca {
         PckCa::Processor => "PROCESSOR",

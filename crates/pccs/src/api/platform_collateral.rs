@@ -211,7 +211,7 @@ fn platform(
         issuer_chain: judged.list.issuer_chain,
         fetched_at: cache.now(),
     };
-    let (certificates, missing) = (judged.certificates, judged.missing);
+    let (certificates, missing) = (judged.certificates, Some(judged.missing));
     let same = bundle.platforms.iter().filter(|named| named.key().as_ref() == Ok(&key));
     let registrations = same.map(Named::raw_registration).collect::<Result<_, _>>()?;
     Ok((PlatformSet { platform, certificates, missing }, registrations))

@@ -12,6 +12,7 @@ use tdattest_wire::bytes::{CpuSvn, Fmspc};
 use tdattest_wire::pcs::EvaluationDataSet;
 
 use super::pckcert::qe_id;
+use super::taken::Taken;
 use crate::answer::{Answer, JSON, Refusal};
 use crate::cache::Cache;
 use crate::fill_mode;
@@ -142,10 +143,12 @@ fn families(list: &str) -> Result<Vec<Fmspc>, Refusal> {
     families.collect::<Option<_>>().ok_or(Refusal::InvalidRequest)
 }
 
-async fn queue(cache: &Cache, state: RegistrationState) -> Result<Answer, Refusal> {
-    let taken = cache.store.take_registrations(state).await;
-    let taken = taken.map_err(|fault| cache.store_failed(&fault))?;
-    list(taken.into_iter().map(Waiting::of).collect::<Vec<_>>())
+async fn queue(cache: &Arc<Cache>, state: RegistrationState) -> Result<Answer, Refusal> {
+    let taken = Taken::take(cache, state).await?;
+    let answer = list(taken.registrations().iter().map(Waiting::of).collect::<Vec<_>>())?;
+    // Nothing is waited for from here until the server has the answer.
+    taken.hand_over();
+    Ok(answer)
 }
 
 async fn kept(cache: &Cache, families: &[Fmspc]) -> Result<Answer, Refusal> {
@@ -178,14 +181,14 @@ struct Waiting {
 }
 
 impl Waiting {
-    fn of(registration: Registration) -> Self {
+    fn of(registration: &Registration) -> Self {
         let cpu_svn = registration.cpu_svn.map(|svn| HEXUPPER.encode(&svn.0));
         let pce_svn = registration.pce_svn.map(|svn| HEXUPPER.encode(&svn.to_le_bytes()));
         Self {
             enc_ppid: HEXLOWER.encode(&registration.encrypted_ppid),
             platform_manifest: HEXLOWER.encode(&registration.manifest),
-            qe_id: registration.key.qe_id,
-            pce_id: registration.key.pce_id,
+            qe_id: registration.key.qe_id.clone(),
+            pce_id: registration.key.pce_id.clone(),
             cpu_svn: cpu_svn.unwrap_or_default(),
             pce_svn: pce_svn.unwrap_or_default(),
         }

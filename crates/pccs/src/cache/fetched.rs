@@ -120,7 +120,10 @@ impl Cache {
                     Some(kept) if is_older(&document.validity, &kept.validity) => {
                         self.in_place_of_older(kept, &document)
                     }
-                    _ => Ok(Fetched { document: Arc::new(document), became: Became::NotKept }),
+                    _ => {
+                        self.hold_anew(&document, read_at);
+                        Ok(Fetched { document: Arc::new(document), became: Became::NotKept })
+                    }
                 }
             }
         }

@@ -2,10 +2,15 @@
 //!
 //! Source: Intel's PCCS as observed, "Platform lifecycle". Intel's service keeps what it has for ever; this one fetches
 //! anew when a platform comes with a TCB that it has not seen.
-//! Must stay true: a certificate is kept only under the TCB, FMSPC, PCEID and CA that it says itself.
+//! Must stay true: a certificate is kept only under the TCB, FMSPC, PCEID and CA that it says itself, and together with
+//! those of the same platform alone; a list without certificates takes none away; what one proof brought is not taken
+//! for what another would bring.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use data_encoding::HEXLOWER;
+use sha2::{Digest as _, Sha256};
 use tdattest_collateral::Authenticate;
 use tdattest_wire::bytes::{Fmspc, PceId};
 use tdattest_wire::certificate::{Certificate, oid};
@@ -22,6 +27,7 @@ use tdattest_wire::time::UnixTime;
 
 use super::{Cache, Leased};
 use crate::answer::Refusal;
+use crate::fill_mode::FillMode;
 use crate::pck_selection::{self, Candidate};
 use crate::request::hex;
 use crate::store::{Changed, Platform, PlatformCertificate, PlatformKey, Selection};
@@ -31,9 +37,12 @@ use crate::store::{Changed, Platform, PlatformCertificate, PlatformKey, Selectio
 pub(crate) struct PlatformSet {
     pub(crate) platform: Platform,
     pub(crate) certificates: Vec<PlatformCertificate>,
-    /// The TCBs that Intel has no certificate for; known only right after they were fetched.
-    pub(crate) missing: Vec<PckEntry>,
+    /// The TCBs that Intel has no certificate for; `None` when they are not known, as of certificates that were kept.
+    pub(crate) missing: Option<Vec<PckEntry>>,
 }
+
+/// What a flight is for: a platform, and a digest of what proves to Intel which one it is.
+pub(super) type Proven = (PlatformKey, [u8; 32]);
 
 /// What became of the search for a certificate.
 #[derive(Clone, Debug)]
@@ -53,30 +62,42 @@ impl Cache {
         self.store.platform(key).await.map_err(|fault| self.store_failed(&fault))
     }
 
-    pub(crate) async fn kept_set(&self, platform: Platform) -> Result<PlatformSet, Refusal> {
-        let certificates = self.store.certificates(&platform.key).await;
-        let certificates = certificates.map_err(|fault| self.store_failed(&fault))?;
-        Ok(PlatformSet { platform, certificates, missing: Vec::new() })
+    /// A platform with its certificates as the store has them.
+    pub(crate) async fn kept_set(&self, key: &PlatformKey) -> Result<Option<PlatformSet>, Refusal> {
+        let kept = self.store.certificates(key).await;
+        let kept = kept.map_err(|fault| self.store_failed(&fault))?;
+        Ok(kept.map(|(platform, certificates)| PlatformSet {
+            platform,
+            certificates,
+            missing: None,
+        }))
     }
 
-    /// Fetches the certificates of a platform and keeps them, unless somebody does it meanwhile. `than` is when they
-    /// were fetched the last time.
+    /// Fetches the certificates of a platform and keeps them, unless somebody does it meanwhile with the same proof.
+    /// `than` is when they were fetched the last time; `patience` is of somebody whom those do, too.
     pub(crate) async fn fetch_platform(
         self: &Arc<Self>,
         key: PlatformKey,
         proof: PlatformProof,
         than: Option<UnixTime>,
+        patience: Option<Duration>,
     ) -> Result<Arc<PlatformSet>, Refusal> {
         let cache = Arc::clone(self);
         let of = key.clone();
+        let digest = digest(&proof);
         let work = || async move {
             let newer = || async {
-                let kept = cache.kept_platform(&of).await?;
-                Ok(kept.filter(|kept| than.is_none_or(|than| kept.fetched_at > than)))
+                let kept = cache.kept_set(&of).await?;
+                Ok(kept.filter(|kept| {
+                    let kept = &kept.platform;
+                    than.is_none_or(|than| kept.fetched_at > than)
+                        && kept.proof().as_ref() == Some(&proof)
+                }))
             };
-            let what = format!("platform {} {}", of.qe_id, of.pce_id);
+            let named = HEXLOWER.encode(&digest);
+            let what = format!("platform {} {} {named}", of.qe_id, of.pce_id);
             match cache.lease(&what, newer).await? {
-                Leased::Found(kept) => cache.kept_set(kept).await.map(Arc::new),
+                Leased::Found(kept) => Ok(Arc::new(kept)),
                 Leased::Ours(lease) => {
                     let fetched = cache.fetch_certificates(&of, proof).await;
                     drop(lease);
@@ -84,7 +105,7 @@ impl Cache {
                 }
             }
         };
-        self.platforms.share(key, work).await
+        self.platforms.share_within(patience, (key, digest), work).await
     }
 
     async fn fetch_certificates(
@@ -121,18 +142,24 @@ impl Cache {
             issuer_chain: judged.list.issuer_chain,
             fetched_at: self.now(),
         };
-        let set =
-            PlatformSet { platform, certificates: judged.certificates, missing: judged.missing };
+        let (certificates, missing) = (judged.certificates, Some(judged.missing));
+        let set = PlatformSet { platform, certificates, missing };
         self.keep_platform(&set).await?;
-        Ok(set)
+        if !set.certificates.is_empty() {
+            return Ok(set);
+        }
+        // Whatever there was before has stayed.
+        let kept = self.kept_set(key).await?.ok_or(Refusal::Internal)?;
+        Ok(PlatformSet { missing: set.missing, ..kept })
     }
 
-    /// Keeps a platform with its certificates. Its selections are forgotten.
+    /// Keeps a platform with its certificates, as [`Store::put_platform`](crate::store::Store::put_platform) does.
     pub(crate) async fn keep_platform(&self, set: &PlatformSet) -> Result<(), Refusal> {
         let put = self.store.put_platform(&set.platform, &set.certificates).await;
-        self.changed(&Changed::Platform(set.platform.key.clone()));
         // What was not kept must not be said to be: a registration is acknowledged with this.
-        put.map_err(|fault| self.store_failed(&fault))
+        put.map_err(|fault| self.store_failed(&fault))?;
+        self.changed(&Changed::Platform(set.platform.key.clone()));
+        Ok(())
     }
 
     /// Chooses the certificate for a raw TCB and remembers the choice where it is a lasting one.
@@ -143,8 +170,7 @@ impl Cache {
     ) -> Result<Option<Chosen>, Refusal> {
         let tcb_info = self.tcb_info_to_choose_by(set.platform.fmspc).await?;
         let Some(chosen) = best(set, raw, &tcb_info)? else { return Ok(None) };
-        // Intel may have the certificate tomorrow that it does not have today.
-        let lasting = set.missing.is_empty();
+        let lasting = set.is_lasting(raw, &chosen) || self.settings.mode == FillMode::Offline;
         if lasting {
             let selection = Selection { raw, chosen: chosen.tcbm };
             let kept = self.store.select(&set.platform.key, selection).await;
@@ -160,10 +186,12 @@ impl Cache {
         fmspc: Fmspc,
     ) -> Result<TcbInfo, Refusal> {
         let request = |set| PcsRequest::TcbInfo(TeeType::Sgx, fmspc, set);
-        let early = self.any_edition(request(EvaluationDataSet::Early)).await;
-        let document = match early {
+        let (early, standard) =
+            (request(EvaluationDataSet::Early), request(EvaluationDataSet::Standard));
+        let patience = self.kept(standard).await?.map(|_| self.patience());
+        let document = match self.any_edition(early, patience).await {
             Ok(early) => early,
-            Err(_) => self.any_edition(request(EvaluationDataSet::Standard)).await?,
+            Err(_) => self.any_edition(standard, None).await?,
         };
         let signed = Signed::<TcbInfo>::from_outer(&document.endorsement.body);
         // It was verified before it was kept.
@@ -173,12 +201,47 @@ impl Cache {
     async fn any_edition(
         self: &Arc<Self>,
         request: PcsRequest,
+        patience: Option<Duration>,
     ) -> Result<Arc<crate::store::Document>, Refusal> {
-        match self.ensure(request).await {
+        match self.ensure_within(patience, request).await {
             Ok(document) => Ok(document),
             Err(refusal) => self.kept(request).await?.ok_or(refusal),
         }
     }
+}
+
+impl Chosen {
+    /// The last second of the certificate and the chain above it.
+    pub(crate) fn ends(&self) -> Option<UnixTime> {
+        ends(&self.certificate.certificate, &self.platform.issuer_chain)
+    }
+
+    pub(crate) fn is_current(&self, now: UnixTime) -> bool {
+        self.ends().is_some_and(|ends| ends >= now)
+    }
+}
+
+impl PlatformSet {
+    /// Whether the very certificate for a raw TCB is there and has not ended.
+    pub(crate) fn has_current(&self, raw: Tcbm, now: UnixTime) -> bool {
+        let mut exact = self.certificates.iter().filter(|certificate| certificate.tcbm == raw);
+        let chain = &self.platform.issuer_chain;
+        exact.any(|exact| ends(&exact.certificate, chain).is_some_and(|ends| ends >= now))
+    }
+
+    /// Whether the choice for a raw TCB stands until the platform is fetched anew: there can be none better, or there
+    /// was none just now. Intel may have the certificate tomorrow that it does not have today.
+    fn is_lasting(&self, raw: Tcbm, chosen: &PlatformCertificate) -> bool {
+        chosen.tcbm == raw || self.missing.as_ref().is_some_and(Vec::is_empty)
+    }
+}
+
+fn digest(proof: &PlatformProof) -> [u8; 32] {
+    let (kind, bytes) = match proof {
+        PlatformProof::EncryptedPpid(encrypted) => (b"p", encrypted),
+        PlatformProof::Manifest(manifest) => (b"m", manifest),
+    };
+    Sha256::new().chain_update(kind).chain_update(bytes).finalize().into()
 }
 
 /// The best certificate for a raw TCB; `None` when the TCB is below all of them.
@@ -205,8 +268,7 @@ fn candidate(certificate: &PlatformCertificate) -> Option<Candidate> {
     Some(Candidate { tcbm: certificate.tcbm, extension })
 }
 
-/// The last second of a certificate and the chain above it.
-pub(crate) fn ends(certificate: &[u8], issuer_chain: &[u8]) -> Option<UnixTime> {
+fn ends(certificate: &[u8], issuer_chain: &[u8]) -> Option<UnixTime> {
     let ders = [certificate, issuer_chain].map(pem::certificates);
     let ends = ders.into_iter().flatten().flatten();
     ends.map(|der| Certificate::parse(&der).map(|parsed| parsed.not_after).ok()).min().flatten()
@@ -223,14 +285,18 @@ pub(crate) struct Judged {
     pub(crate) missing: Vec<PckEntry>,
 }
 
-/// Verifies each certificate of a list, and that all say what the list says.
+/// Verifies each certificate of a list, and that all say what the list says: of one platform, one family, one CA.
 pub(crate) fn judge(
     authenticate: &dyn Authenticate,
     pce_id: PceId,
     mut list: PckCertificates,
 ) -> Result<Judged, String> {
+    if list.entries.is_empty() {
+        return Err("the list of PCK certificates is empty".into());
+    }
     let mut certificates = Vec::new();
     let mut missing = Vec::new();
+    let mut of_all = None;
     for mut entry in std::mem::take(&mut list.entries) {
         let Some(certificate) = entry.certificate.take() else {
             missing.push(entry);
@@ -239,7 +305,10 @@ pub(crate) fn judge(
         let certificate = with_newline(certificate);
         let chain = [&*certificate, &*list.issuer_chain].concat();
         let found = authenticate.pck_certificate(&chain)?;
-        let PckExtension { fmspc, pce_id: of_pce, tcb, .. } = found.extension;
+        let PckExtension { ppid, fmspc, pce_id: of_pce, tcb, .. } = found.extension;
+        if *of_all.get_or_insert(ppid) != ppid {
+            return Err("the PCK certificates are for several platforms: their PPIDs differ".into());
+        }
         let tcbm = Tcbm { cpu_svn: tcb.cpu_svn, pce_svn: tcb.pce_svn };
         let expected = (list.fmspc, pce_id, list.ca, entry.tcbm);
         if (fmspc, of_pce, found.ca, tcbm) != expected {

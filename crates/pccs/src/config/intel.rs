@@ -11,7 +11,8 @@ use serde::de::IgnoredAny;
 use tdattest_collateral::{Proxy, Source, SourceError};
 
 use super::comments::blanked;
-use super::{ApiSettings, Config, ConfigError, PORT, Place, SourceAt};
+use super::{Config, ConfigError, PORT, Place, SourceAt};
+use crate::api::Settings;
 use crate::fill_mode::FillMode;
 use crate::server::{Limits, ListenAt};
 
@@ -190,9 +191,9 @@ fn limits(file: &File) -> Limits {
     }
 }
 
-fn api(file: File) -> ApiSettings {
+fn api(file: File) -> Settings {
     let given = |hash: Option<String>| hash.filter(|hash| !hash.is_empty());
-    ApiSettings {
+    Settings {
         mode: match file.caching_fill_mode {
             None | Some(Mode::Lazy) => FillMode::Lazy,
             Some(Mode::Req) => FillMode::Req,
@@ -200,7 +201,7 @@ fn api(file: File) -> ApiSettings {
         },
         user_token_hash: given(file.user_token_hash),
         admin_token_hash: given(file.admin_token_hash),
-        ..ApiSettings::default()
+        ..Settings::default()
     }
 }
 

@@ -8,9 +8,8 @@ use std::time::Duration;
 use serde::Deserialize;
 use tdattest_collateral::{Pin, Proxy, Source, Trust};
 
-use super::{
-    ApiSettings, CertificateAt, Config, ConfigError, DATABASE, Place, SourceAt, StoreAt, UrlAt,
-};
+use super::{CertificateAt, Config, ConfigError, DATABASE, Place, SourceAt, StoreAt, UrlAt};
+use crate::api::Settings;
 use crate::fill_mode::FillMode;
 use crate::server::{Limits, ListenAt};
 use crate::service::Rhythm;
@@ -318,9 +317,9 @@ fn api(
     refresh: &RefreshSection,
     access: AccessSection,
     deadlines: &DeadlinesSection,
-) -> ApiSettings {
-    let default = ApiSettings::default();
-    ApiSettings {
+) -> Settings {
+    let default = Settings::default();
+    Settings {
         mode: match cache.mode {
             None => default.mode,
             Some(Mode::Lazy) => FillMode::Lazy,
@@ -339,6 +338,7 @@ fn api(
             .map_or(default.refresh_jitter, |hours| hours.times(HOUR)),
         user_token_hash: access.user_token_sha512,
         admin_token_hash: access.admin_token_sha512,
+        watcher: None,
     }
 }
 

@@ -1,4 +1,7 @@
+use std::time::Duration;
+
 use super::*;
+use crate::fill_mode::FillMode;
 
 fn place(line: usize, column: usize) -> Option<Place> {
     Some(Place { line, column })

@@ -1,9 +1,7 @@
-use tdattest_wire::bytes::{CpuSvn, Ppid};
+use serde_json::json;
+use tdattest_wire::bytes::{CpuSvn, EcdsaSignature, Ppid};
 use tdattest_wire::pck::{PckTcb, SgxType};
-use tdattest_wire::quote::TeeType;
-use tdattest_wire::tcb_info::{ComponentName, TcbLevel};
-use tdattest_wire::tcb_status::TcbStatus;
-use tdattest_wire::time::UnixTime;
+use tdattest_wire::signed::Signed;
 
 use super::*;
 
@@ -34,30 +32,29 @@ fn candidates(tcbms: &[Tcbm]) -> Vec<Candidate> {
     tcbms.iter().copied().map(candidate).collect()
 }
 
+/// As Intel writes it, read as it is read.
 fn tcb_info(levels: &[Tcbm]) -> TcbInfo {
-    let level = |tcbm: &Tcbm| TcbLevel {
-        sgx: tcbm.cpu_svn.0,
-        pce_svn: tcbm.pce_svn,
-        tdx: None,
-        tcb_date: UnixTime::EPOCH,
-        tcb_status: TcbStatus::UpToDate,
-        advisory_ids: Vec::new(),
+    let level = |tcbm: &Tcbm| {
+        let components: Vec<_> = tcbm.cpu_svn.0.iter().map(|svn| json!({ "svn": svn })).collect();
+        json!({
+            "tcb": { "sgxtcbcomponents": components, "pcesvn": tcbm.pce_svn },
+            "tcbDate": "2024-03-13T00:00:00Z",
+            "tcbStatus": "UpToDate",
+        })
     };
-    let name = || ComponentName { category: String::new(), kind: String::new() };
-    TcbInfo {
-        tee: TeeType::Sgx,
-        version: 3,
-        issue_date: UnixTime::EPOCH,
-        next_update: UnixTime::EPOCH,
-        fmspc: FMSPC,
-        pce_id: PCE,
-        tcb_evaluation_data_number: 1,
-        sgx_components: std::array::from_fn(|_| name()),
-        tdx_components: std::array::from_fn(|_| name()),
-        tdx_module: None,
-        tdx_module_identities: Vec::new(),
-        tcb_levels: levels.iter().map(level).collect(),
-    }
+    let text = json!({
+        "id": "SGX",
+        "version": 3,
+        "issueDate": "2026-11-01T00:00:00Z",
+        "nextUpdate": "2026-12-01T00:00:00Z",
+        "fmspc": FMSPC.to_string(),
+        "pceId": "0000",
+        "tcbType": 0,
+        "tcbEvaluationDataNumber": 17,
+        "tcbLevels": levels.iter().map(level).collect::<Vec<_>>(),
+    });
+    let text = text.to_string().into_bytes();
+    Signed::new(text, EcdsaSignature([0; 64])).open_untrusted().unwrap()
 }
 
 fn chosen(raw: Tcbm, of: &[Tcbm], levels: &[Tcbm]) -> Option<Tcbm> {
@@ -87,6 +84,19 @@ fn between_certificates_that_cannot_be_compared_the_levels_decide() {
     let both = tcbm(7, 7, 5);
     assert_eq!(chosen(both, &[left, right], &[right, left]), Some(right));
     assert_eq!(chosen(both, &[left, right], &[left, right]), Some(left));
+}
+
+#[test]
+fn levels_are_put_in_order_and_keep_it_where_they_cannot_be_compared() {
+    let (low, high) = (tcbm(4, 4, 4), tcbm(7, 7, 7));
+    let (left, right) = (tcbm(6, 5, 5), tcbm(5, 6, 5));
+    let top = tcbm(9, 9, 9);
+    // By their value, or by their numbers one after the other, the left one would come first.
+    for listed in [[high, right, left, low], [low, right, left, high], [right, low, high, left]] {
+        assert_eq!(chosen(top, &[left, right], &listed), Some(right), "{listed:?}");
+        assert_eq!(chosen(top, &[left, high, right], &listed), Some(high), "{listed:?}");
+    }
+    assert_eq!(chosen(top, &[right, left], &[low, left, right, high]), Some(left));
 }
 
 #[test]
@@ -134,7 +144,8 @@ fn refuses_what_does_not_belong_together() {
         select(raw, other, &of, &info),
         Err(SelectionError::PceId { platform: other, tcb_info: PCE })
     );
-    assert_eq!(select(raw, PCE, &of, &tcb_info(&[])), Err(SelectionError::NoLevels));
+    let without_levels = TcbInfo { tcb_levels: Vec::new(), ..info.clone() };
+    assert_eq!(select(raw, PCE, &of, &without_levels), Err(SelectionError::NoLevels));
 
     let mut changed = of.clone();
     changed[1].extension.pce_id = other;

@@ -9,14 +9,14 @@ use tdattest_wire::time::UnixTime;
 
 use super::operations::{
     Certificates, ChangesSince, Crl, Crls, DefaultPolicies, Documents, OneDocument, OnePlatform,
-    Ping, Platforms, PutCrl, PutDocument, PutPlatform, PutPolicy, PutToken, Register, RemoveToken,
-    SelectCertificate, Selected, TakeRegistrations, Tokens, Unregister,
+    Ping, Platforms, PutBack, PutCrl, PutDocument, PutPlatform, PutPolicy, PutToken, Register,
+    RemoveToken, SelectCertificate, Selected, TakeRegistrations, Tokens, Unregister,
 };
 use super::session::Operation;
 use super::{
     AppraisalPolicy, Changes, Document, DocumentState, Lease, Pending, Platform,
     PlatformCertificate, PlatformKey, Put, Registration, RegistrationState, Role, Selection, Store,
-    StoreError, Token,
+    StoreError, Token, WithCertificates,
 };
 
 /// What differs from one database to another.
@@ -95,7 +95,7 @@ impl<D: Database> Store for D {
         Box::pin(self.perform(PutPlatform { platform, certificates }))
     }
 
-    fn certificates<'a>(&'a self, key: &'a PlatformKey) -> Pending<'a, Vec<PlatformCertificate>> {
+    fn certificates<'a>(&'a self, key: &'a PlatformKey) -> Pending<'a, Option<WithCertificates>> {
         Box::pin(self.perform(Certificates(key.clone())))
     }
 
@@ -103,7 +103,7 @@ impl<D: Database> Store for D {
         &'a self,
         key: &'a PlatformKey,
         raw: Tcbm,
-    ) -> Pending<'a, Option<PlatformCertificate>> {
+    ) -> Pending<'a, Option<(Platform, PlatformCertificate)>> {
         Box::pin(self.perform(Selected { key: key.clone(), raw }))
     }
 
@@ -117,6 +117,14 @@ impl<D: Database> Store for D {
         state: RegistrationState,
     ) -> Pending<'a, ()> {
         Box::pin(self.perform(Register { registration: registration.clone(), state }))
+    }
+
+    fn put_back<'a>(
+        &'a self,
+        registrations: &'a [Registration],
+        state: RegistrationState,
+    ) -> Pending<'a, ()> {
+        Box::pin(self.perform(PutBack { registrations: registrations.into(), state }))
     }
 
     fn take_registrations(&self, state: RegistrationState) -> Pending<'_, Vec<Registration>> {

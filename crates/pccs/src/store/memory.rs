@@ -15,7 +15,7 @@ use super::edition::is_older;
 use super::{
     AppraisalPolicy, CHANGES_KEPT, Changed, Changes, Document, DocumentState, Lease, Pending,
     Platform, PlatformCertificate, PlatformKey, Put, Registration, RegistrationState, Role,
-    Selection, Store, StoreError, Token,
+    Selection, Store, StoreError, Token, WithCertificates,
 };
 
 /// A store in memory.
@@ -94,6 +94,17 @@ impl Kept {
     }
 
     fn put_platform(&mut self, platform: &Platform, certificates: &[PlatformCertificate]) {
+        match self.platforms.get_mut(&platform.key) {
+            Some(kept) if certificates.is_empty() && !kept.certificates.is_empty() => {
+                if kept.platform.fetched_at < platform.fetched_at {
+                    kept.platform.fetched_at = platform.fetched_at;
+                    self.note(Changed::Platform(platform.key.clone()));
+                }
+                return;
+            }
+            Some(kept) if kept.platform.fetched_at > platform.fetched_at => return,
+            _ => {}
+        }
         let kept = KeptPlatform {
             platform: platform.clone(),
             certificates: certificates
@@ -106,11 +117,19 @@ impl Kept {
         self.note(Changed::Platform(platform.key.clone()));
     }
 
-    fn selected(&self, key: &PlatformKey, raw: Tcbm) -> Option<PlatformCertificate> {
+    fn with_certificates(&self, key: &PlatformKey) -> Option<WithCertificates> {
+        let kept = self.platforms.get(key)?;
+        let certificates = kept.certificates.iter().map(|(tcbm, certificate)| {
+            PlatformCertificate { tcbm: *tcbm, certificate: certificate.clone() }
+        });
+        Some((kept.platform.clone(), certificates.collect()))
+    }
+
+    fn selected(&self, key: &PlatformKey, raw: Tcbm) -> Option<(Platform, PlatformCertificate)> {
         let kept = self.platforms.get(key)?;
         let tcbm = *kept.selections.get(&raw)?;
         let certificate = kept.certificates.get(&tcbm)?.clone();
-        Some(PlatformCertificate { tcbm, certificate })
+        Some((kept.platform.clone(), PlatformCertificate { tcbm, certificate }))
     }
 
     fn select(&mut self, key: &PlatformKey, selection: Selection) {
@@ -126,6 +145,12 @@ impl Kept {
         match self.registrations.iter_mut().find(|(kept, _)| is_same(kept, registration)) {
             Some(kept) => *kept = entry,
             None => self.registrations.push(entry),
+        }
+    }
+
+    fn put_back(&mut self, registration: &Registration, state: RegistrationState) {
+        if !self.registrations.iter().any(|(kept, _)| is_same(kept, registration)) {
+            self.registrations.push((registration.clone(), state));
         }
     }
 
@@ -257,21 +282,15 @@ impl Store for Memory {
         done(())
     }
 
-    fn certificates<'a>(&'a self, key: &'a PlatformKey) -> Pending<'a, Vec<PlatformCertificate>> {
-        let kept = self.kept();
-        let certificates = kept.platforms.get(key).into_iter().flat_map(|kept| &kept.certificates);
-        let certificates = certificates.map(|(tcbm, certificate)| PlatformCertificate {
-            tcbm: *tcbm,
-            certificate: certificate.clone(),
-        });
-        done(certificates.collect())
+    fn certificates<'a>(&'a self, key: &'a PlatformKey) -> Pending<'a, Option<WithCertificates>> {
+        done(self.kept().with_certificates(key))
     }
 
     fn selected<'a>(
         &'a self,
         key: &'a PlatformKey,
         raw: Tcbm,
-    ) -> Pending<'a, Option<PlatformCertificate>> {
+    ) -> Pending<'a, Option<(Platform, PlatformCertificate)>> {
         done(self.kept().selected(key, raw))
     }
 
@@ -289,12 +308,25 @@ impl Store for Memory {
         done(())
     }
 
+    fn put_back<'a>(
+        &'a self,
+        registrations: &'a [Registration],
+        state: RegistrationState,
+    ) -> Pending<'a, ()> {
+        let mut kept = self.kept();
+        registrations.iter().for_each(|registration| kept.put_back(registration, state));
+        done(())
+    }
+
     fn take_registrations(&self, state: RegistrationState) -> Pending<'_, Vec<Registration>> {
         done(self.kept().take_registrations(state))
     }
 
     fn unregister<'a>(&'a self, registration: &'a Registration) -> Pending<'a, ()> {
-        self.kept().registrations.retain(|(kept, _)| !is_same(kept, registration));
+        let done_with = |(kept, state): &(Registration, RegistrationState)| {
+            *state == RegistrationState::New && is_same(kept, registration)
+        };
+        self.kept().registrations.retain(|kept| !done_with(kept));
         done(())
     }
 

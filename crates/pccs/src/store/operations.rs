@@ -19,7 +19,7 @@ pub(super) use access::{DefaultPolicies, PutPolicy, PutToken, RemoveToken, Token
 pub(super) use platforms::{
     Certificates, OnePlatform, Platforms, PutPlatform, SelectCertificate, Selected,
 };
-pub(super) use registrations::{Register, TakeRegistrations, Unregister};
+pub(super) use registrations::{PutBack, Register, TakeRegistrations, Unregister};
 
 /// Notes a change for the other replicas.
 async fn note(session: &mut impl Session, change: &Changed) -> Result<(), StoreError> {

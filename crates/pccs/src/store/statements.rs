@@ -41,11 +41,17 @@ pub(super) const SELECTIONS: &str = "SELECT qe_id, pce_id, raw, chosen FROM sele
 pub(super) const SELECTIONS_OF: &str = "SELECT s.qe_id, s.pce_id, s.raw, s.chosen \
      FROM selections s JOIN platforms p ON p.qe_id = s.qe_id AND p.pce_id = s.pce_id \
      WHERE p.fmspc = $1";
+pub(super) const ADD_PLATFORM: &str = "INSERT INTO platforms (qe_id, pce_id, manifest, \
+     encrypted_ppid, fmspc, ca, issuer_chain, fetched_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
+     ON CONFLICT (qe_id, pce_id) DO NOTHING";
 pub(super) const PUT_PLATFORM: &str = "INSERT INTO platforms (qe_id, pce_id, manifest, \
      encrypted_ppid, fmspc, ca, issuer_chain, fetched_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
      ON CONFLICT (qe_id, pce_id) DO UPDATE SET manifest = excluded.manifest, \
      encrypted_ppid = excluded.encrypted_ppid, fmspc = excluded.fmspc, ca = excluded.ca, \
-     issuer_chain = excluded.issuer_chain, fetched_at = excluded.fetched_at";
+     issuer_chain = excluded.issuer_chain, fetched_at = excluded.fetched_at \
+     WHERE platforms.fetched_at <= excluded.fetched_at";
+pub(super) const TOUCH_PLATFORM: &str = "UPDATE platforms SET fetched_at = $1 \
+     WHERE qe_id = $2 AND pce_id = $3 AND fetched_at < $1";
 pub(super) const LOCK_PLATFORM: &str =
     "UPDATE platforms SET fetched_at = fetched_at WHERE qe_id = $1 AND pce_id = $2";
 /// Their selections go with them.
@@ -56,7 +62,9 @@ pub(super) const PUT_CERTIFICATE: &str = "INSERT INTO pck_certificates (qe_id, p
      ON CONFLICT (qe_id, pce_id, tcbm) DO UPDATE SET certificate = excluded.certificate";
 pub(super) const CERTIFICATES: &str =
     "SELECT tcbm, certificate FROM pck_certificates WHERE qe_id = $1 AND pce_id = $2";
-pub(super) const SELECTED: &str = "SELECT c.tcbm, c.certificate FROM selections s \
+pub(super) const SELECTED: &str = "SELECT p.qe_id, p.pce_id, p.manifest, p.encrypted_ppid, \
+     p.fmspc, p.ca, p.issuer_chain, p.fetched_at, c.tcbm, c.certificate FROM selections s \
+     JOIN platforms p ON p.qe_id = s.qe_id AND p.pce_id = s.pce_id \
      JOIN pck_certificates c ON c.qe_id = s.qe_id AND c.pce_id = s.pce_id AND c.tcbm = s.chosen \
      WHERE s.qe_id = $1 AND s.pce_id = $2 AND s.raw = $3";
 pub(super) const CERTIFICATE_EXISTS: &str =
@@ -68,10 +76,13 @@ pub(super) const REGISTER: &str = "INSERT INTO registrations (qe_id, pce_id, cpu
      encrypted_ppid, manifest, state) VALUES ($1, $2, $3, $4, $5, $6, $7) \
      ON CONFLICT (qe_id, pce_id, cpu_svn, pce_svn) DO UPDATE SET \
      encrypted_ppid = excluded.encrypted_ppid, manifest = excluded.manifest, state = excluded.state";
+pub(super) const PUT_BACK_REGISTRATION: &str = "INSERT INTO registrations (qe_id, pce_id, \
+     cpu_svn, pce_svn, encrypted_ppid, manifest, state) VALUES ($1, $2, $3, $4, $5, $6, $7) \
+     ON CONFLICT (qe_id, pce_id, cpu_svn, pce_svn) DO NOTHING";
 pub(super) const TAKE_REGISTRATIONS: &str = "DELETE FROM registrations WHERE state = $1 \
      RETURNING number, qe_id, pce_id, cpu_svn, pce_svn, encrypted_ppid, manifest";
 pub(super) const UNREGISTER: &str = "DELETE FROM registrations \
-     WHERE qe_id = $1 AND pce_id = $2 AND cpu_svn = $3 AND pce_svn = $4";
+     WHERE qe_id = $1 AND pce_id = $2 AND cpu_svn = $3 AND pce_svn = $4 AND state = $5";
 
 pub(super) const FORGET_DEFAULT_POLICIES: &str =
     "UPDATE appraisal_policies SET is_default = 0 WHERE fmspc = $1 AND is_default = 1";

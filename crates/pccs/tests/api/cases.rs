@@ -1,7 +1,7 @@
 //! A platform, its PCS, a service in front of it, and a clock that a test sets.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use hyper::body::Bytes;
@@ -123,11 +123,65 @@ pub(crate) fn service(
     upstream: &PcsServer,
     time: &Time,
 ) -> Arc<Pccs> {
-    let client = client(&upstream.url());
-    let store: Arc<dyn Store> = Arc::new(store.clone());
+    Arc::new(service_of(settings, store, &upstream.url(), time))
+}
+
+/// One with an upstream of another kind.
+pub(crate) fn service_of(settings: Settings, store: &Memory, url: &str, time: &Time) -> Pccs {
+    service_on(settings, Arc::new(store.clone()), url, time)
+}
+
+/// One with a store of another kind.
+pub(crate) fn service_on(
+    settings: Settings,
+    store: Arc<dyn Store>,
+    url: &str,
+    time: &Time,
+) -> Pccs {
     let time = time.clone();
     let clock = Arc::new(move || time.now());
-    Arc::new(Pccs::new(settings, store, Some(Arc::new(client)), judge(), clock))
+    Pccs::new(settings, store, Some(Arc::new(client(url))), judge(), clock)
+}
+
+/// What an upstream waits at before it answers, from the first request on, until the test opens it.
+#[derive(Clone, Default)]
+pub(crate) struct Gate(Arc<(Mutex<(usize, bool)>, Condvar)>);
+
+impl Gate {
+    pub(crate) fn before(upstream: &PcsServer) -> Self {
+        let gate = Self::default();
+        let passing = gate.clone();
+        upstream.observe(Arc::new(move |_| passing.pass()));
+        gate
+    }
+
+    fn pass(&self) {
+        let (state, changed) = &*self.0;
+        let mut state = state.lock().unwrap();
+        state.0 += 1;
+        let _open = changed.wait_while(state, |(_, is_open)| !*is_open).unwrap();
+    }
+
+    pub(crate) async fn until_somebody_waits(&self) {
+        while self.0.0.lock().unwrap().0 == 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    pub(crate) fn open(&self) {
+        self.0.0.lock().unwrap().1 = true;
+        self.0.1.notify_all();
+    }
+}
+
+/// A test that fails must not leave the upstream waiting.
+impl Drop for Gate {
+    fn drop(&mut self) {
+        // The observer has one, the test the other.
+        if Arc::strong_count(&self.0) <= 2 {
+            self.open();
+        }
+    }
 }
 
 /// A client of an upstream that asks again at once, so that no test waits.

@@ -11,7 +11,7 @@ use tdattest_pccs::{FillMode, Pccs, RefreshOutcome, Settings};
 use tdattest_simulator::pcs_server::Endpoint;
 
 use super::cases::{
-    CPU_SVN, Case, TCB, case, case_with, client, header, judge, pckcert, request, service,
+    CPU_SVN, Case, Gate, TCB, case, case_with, client, header, judge, pckcert, request, service,
     settings, start, text,
 };
 
@@ -69,9 +69,12 @@ async fn fifty_new_platforms_at_once_are_all_answered() {
         .collect();
     for one in asking {
         let answer = one.await.unwrap();
-        assert_eq!((answer.status.as_u16(), text(&answer)), (200, text(&answer)));
+        assert_eq!(answer.status, 200, "{}", text(&answer));
+        assert_eq!(header(&answer, "sgx-tcbm"), Some("070702020301000300000000000000000B00"));
+        assert!(text(&answer).starts_with("-----BEGIN CERTIFICATE-----\n"));
         assert!(text(&answer).ends_with("-----END CERTIFICATE-----\n"));
     }
+    assert_eq!(case.upstream.count(Endpoint::PckCertificates), 50);
     // The early and the standard TCB info, once each at the most.
     assert!(case.upstream.count(Endpoint::TcbInfo) <= 2);
 }
@@ -126,11 +129,12 @@ async fn what_is_not_intel_s_is_neither_served_nor_kept() {
 async fn no_client_waits_past_its_deadline_and_the_fetch_goes_on() {
     let deadline = Duration::from_millis(50);
     let case = case_with(Settings { client_deadline: deadline, ..settings(FillMode::Lazy) });
-    fail(&case, "tcb=slow:300ms,times=1");
+    let gate = Gate::before(&case.upstream);
     let answer = case.get(TCB).await;
     assert_eq!((answer.status.as_u16(), text(&answer)), (503, ""));
     assert!(header(&answer, "warning").unwrap().starts_with("199 - \""));
     // The same call brings it to those who ask again.
+    gate.open();
     let mut answer = case.get(TCB).await;
     while answer.status == 503 {
         answer = case.get(TCB).await;
@@ -254,6 +258,24 @@ async fn while_the_upstream_hangs_what_is_kept_answers_within_the_deadline() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn while_the_upstream_hangs_a_certificate_is_chosen_from_those_that_are_kept() {
+    let case = case(FillMode::Lazy);
+    let kept = case.get(&pckcert("aa", CPU_SVN, "0b00")).await;
+    assert_eq!(kept.status, 200);
+    // The TCB infos to choose by have ended, too.
+    case.time.pass_days(31);
+    let (_listener, client) = hanging();
+    let (store, time): (Arc<dyn Store>, _) = (Arc::new(case.store.clone()), case.time.clone());
+    let clock = Arc::new(move || time.now());
+    let settings = settings(FillMode::Lazy);
+    let pccs = Pccs::new(settings, store, Some(Arc::new(client)), judge(), clock);
+    // From here on the time of the runtime is that of who waits, and no machine is too slow.
+    tokio::time::pause();
+    let higher = pccs.answer(request(Method::GET, &pckcert("aa", CPU_SVN, "0c00"))).await;
+    assert_eq!((higher.status.as_u16(), &higher.body), (200, &kept.body));
 }
 
 #[tokio::test]

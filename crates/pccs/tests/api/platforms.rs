@@ -1,4 +1,4 @@
-//! Platforms: new ones, known ones with a new TCB, registered ones, those that Intel has no certificate for.
+//! Platforms: new ones, known ones with a new TCB, registered ones.
 
 use hyper::Method;
 use serde_json::Value;

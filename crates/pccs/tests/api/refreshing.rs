@@ -10,7 +10,7 @@ use tdattest_pccs::{FillMode, RefreshOutcome, Settings};
 use tdattest_simulator::pcs_server::Endpoint;
 
 use super::cases::{
-    CPU_SVN, TCB, case, case_with, header, pckcert, request, service, settings, start, text,
+    CPU_SVN, Gate, TCB, case, case_with, header, pckcert, request, service, settings, start, text,
 };
 
 const ROOT: &str = "/sgx/certification/v4/rootcacrl";
@@ -100,6 +100,35 @@ async fn one_replica_refreshes_at_a_time() {
     assert!(case.pccs.refresh().await.left_to_another);
     drop(lease);
     assert!(!case.pccs.refresh().await.left_to_another);
+}
+
+#[tokio::test]
+async fn replicas_that_refresh_at_once_fetch_each_item_once() {
+    let case = case(FillMode::Lazy);
+    let other = service(settings(FillMode::Lazy), &case.store, &case.upstream, &case.time);
+    let paths = [TCB, ROOT, "/sgx/certification/v4/pckcrl?ca=platform&encoding=der"];
+    for path in paths {
+        assert_eq!(case.get(path).await.status, 200);
+    }
+    let asked = case.upstream.requests().len();
+    case.time.pass_days(25);
+    let gate = Gate::before(&case.upstream);
+    let refreshing = case.pccs.clone();
+    let refreshing = tokio::spawn(async move { refreshing.refresh().await });
+    gate.until_somebody_waits().await;
+    assert!(other.refresh().await.left_to_another);
+    // Clients get what there is meanwhile, from both.
+    for pccs in [&case.pccs, &other] {
+        assert_eq!(pccs.answer(request(Method::GET, TCB)).await.status, 200);
+    }
+    gate.open();
+    let report = refreshing.await.unwrap();
+    assert!(!report.left_to_another);
+    let due = case.upstream.requests().len() - asked;
+    assert_eq!(report.items.len(), due, "one call an item");
+    let done = |outcome: &RefreshOutcome| *outcome == RefreshOutcome::Refreshed;
+    assert!(due > 0 && report.items.iter().all(|item| done(&item.outcome)), "{report:?}");
+    assert_eq!(other.refresh().await.items, [], "nothing is due any more");
 }
 
 #[tokio::test]

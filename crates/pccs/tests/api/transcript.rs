@@ -21,18 +21,34 @@ pub(crate) struct Seen {
     pub(crate) status: u16,
     pub(crate) content_type: Option<String>,
     pub(crate) headers: BTreeSet<String>,
+    /// What is said of a failure.
+    pub(crate) sentence: Option<String>,
 }
 
 impl Seen {
-    pub(crate) fn of(answer: &Answer) -> Self {
+    pub(crate) fn of(answer: &Answer, method: &Method) -> Self {
         let headers = answer.headers.keys().map(|name| name.as_str().to_owned());
         let content_type = answer.headers.get("content-type");
+        let status = answer.status.as_u16();
+        let body = String::from_utf8_lossy(&answer.body);
         Self {
-            status: answer.status.as_u16(),
+            status,
+            sentence: sentence(status, method, &body),
             content_type: content_type.map(|value| value.to_str().unwrap().to_owned()),
             headers: headers.filter(|name| !VOLATILE.contains(&&**name)).collect(),
         }
     }
+}
+
+/// The body of a failure, save for the line at its end. An answer to HEAD has none.
+fn sentence(status: u16, method: &Method, body: &str) -> Option<String> {
+    (status >= 400 && method != Method::HEAD).then(|| body.trim_end().to_owned())
+}
+
+/// How many requests the summary of a folder lists.
+pub(crate) fn listed(folder: &Path) -> usize {
+    let summary = std::fs::read_to_string(folder.join("SUMMARY.tsv")).unwrap();
+    summary.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).count()
 }
 
 /// One file of a recording.
@@ -66,7 +82,8 @@ fn parse(name: String, text: &str, bundle: &[u8]) -> Transcript {
         complete(&name, &mut words);
     }
     let request = asked(&words, bundle);
-    Transcript { name, request, recorded: answered(answer) }
+    let recorded = answered(answer, &request.method);
+    Transcript { name, request, recorded }
 }
 
 /// The rest of a command line that was cut off: the recordings keep its first characters alone. What was in the rest is
@@ -160,12 +177,18 @@ fn asked(words: &[String], bundle: &[u8]) -> Request {
     found
 }
 
-fn answered(text: &str) -> Seen {
+fn answered(text: &str, method: &Method) -> Seen {
     let text = text.replace('\r', "");
+    let mut rest = &*text;
     // `100 Continue` comes with a block of its own.
-    let head = text.split("\n\n").find(|block| !block.contains("100 Continue")).unwrap();
+    if let Some((_, behind)) =
+        rest.split_once("\n\n").filter(|(head, _)| head.contains("100 Continue"))
+    {
+        rest = behind;
+    }
+    let (head, body) = rest.split_once("\n\n").unwrap_or((rest, ""));
     let mut lines = head.trim_start().lines();
-    let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+    let status: u16 = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
     let headers: Vec<(String, String)> = lines
         .filter_map(|line| line.split_once(": "))
         .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
@@ -173,6 +196,7 @@ fn answered(text: &str) -> Seen {
     let content_type = headers.iter().find(|(name, _)| name == "content-type");
     Seen {
         status,
+        sentence: sentence(status, method, body),
         content_type: content_type.map(|(_, value)| value.clone()),
         headers: headers
             .into_iter()

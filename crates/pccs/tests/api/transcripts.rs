@@ -1,4 +1,5 @@
-//! Every recorded request to Intel's PCCS, put to ours: status, content type and header names are to be the same.
+//! Every recorded request to Intel's PCCS, put to ours: status, content type, header names and what is said of a failure
+//! are to be the same.
 //!
 //! The recordings are of a stand-in PCS whose platform the simulator's is made like. Three things of a request are put
 //! in other words: the `ETag` that a client remembers, a manifest that is too short for the simulated PCS, and the
@@ -11,7 +12,7 @@ use tdattest_pccs::{FillMode, Request};
 
 use super::bundle::{value, written};
 use super::cases::{Case, case};
-use super::transcript::{Seen, read_all};
+use super::transcript::{Seen, listed, read_all};
 
 /// The most requests that may be answered otherwise.
 const DIFFERENCES: usize = 25;
@@ -52,15 +53,16 @@ async fn recorded_requests_are_answered_as_recorded() {
     tally.replay(&recordings, "offline-after-put", &offline).await;
     assert_eq!(offline.upstream.requests().len(), 0, "OFFLINE asks nobody");
 
+    let told = tally.folders.join(", ");
+    let (same, on_purpose, sentences) = (tally.same, tally.on_purpose, tally.sentences);
     let _ = writeln!(
         std::io::stdout(),
-        "{} requests: {} as recorded, {} otherwise on purpose",
-        tally.same + tally.on_purpose,
-        tally.same,
-        tally.on_purpose
+        "{} requests ({told}): {same} as recorded, {sentences} of them with a sentence; {on_purpose} otherwise on purpose",
+        same + on_purpose,
     );
     assert!(tally.unexpected.is_empty(), "{}", tally.unexpected.join("\n"));
-    assert!(tally.same >= 400, "only {} recordings were found", tally.same);
+    assert!(same >= 400, "only {same} recordings were found");
+    assert!(sentences >= 200, "only {sentences} recordings have a sentence");
     assert!(tally.on_purpose <= DIFFERENCES);
 }
 
@@ -68,6 +70,8 @@ async fn recorded_requests_are_answered_as_recorded() {
 struct Tally {
     same: usize,
     on_purpose: usize,
+    sentences: usize,
+    folders: Vec<String>,
     unexpected: Vec<String>,
 }
 
@@ -79,19 +83,32 @@ impl Tally {
         let certificates = &mut bundle["collaterals"]["certificates"];
         let chains = certificates["SGX-PCK-Certificate-Issuer-Chain"].as_object_mut().unwrap();
         chains.remove("PROCESSOR").unwrap();
-        for transcript in read_all(&recordings.join(folder), &written(&bundle)) {
+        let transcripts = read_all(&recordings.join(folder), &written(&bundle));
+        let found = transcripts.len();
+        assert_eq!(
+            found,
+            listed(&recordings.join(folder)),
+            "{folder}: every request that was recorded"
+        );
+        self.folders.push(format!("{folder} {found}"));
+        for transcript in transcripts {
             let name = &transcript.name;
             let asked = substituted(name, transcript.request, tag.as_deref());
+            let method = asked.method.clone();
             let answer = case.pccs.answer(asked).await;
             if name.starts_with("01-") {
                 let found = answer.headers.get("etag");
                 tag = found.map(|tag| tag.to_str().unwrap().to_owned());
             }
-            let (seen, recorded) = (Seen::of(&answer), transcript.recorded);
+            let (seen, recorded) = (Seen::of(&answer, &method), transcript.recorded);
             let listed =
                 ON_PURPOSE.iter().any(|(folders, of, _)| of == name && folders.contains(&folder));
             match (seen == recorded, listed) {
-                (true, false) => self.same += 1,
+                (true, false) => {
+                    self.same += 1;
+                    self.sentences +=
+                        usize::from(seen.sentence.is_some_and(|text| !text.is_empty()));
+                }
                 (false, true) => self.on_purpose += 1,
                 (true, true) => self.unexpected.push(format!("{folder}/{name} does not differ")),
                 (false, false) => {

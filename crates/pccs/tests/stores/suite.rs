@@ -114,7 +114,7 @@ pub(crate) async fn has_nothing_at_first(place: &dyn Place) {
     assert_eq!(store.crls().await.unwrap(), [""; 0]);
     assert_eq!(store.platform(&key("A")).await.unwrap(), None);
     assert_eq!(store.platforms(&[]).await.unwrap(), []);
-    assert_eq!(store.certificates(&key("A")).await.unwrap(), []);
+    assert_eq!(store.certificates(&key("A")).await.unwrap(), None);
     assert_eq!(store.selected(&key("A"), tcbm(1)).await.unwrap(), None);
     assert_eq!(store.take_registrations(RegistrationState::New).await.unwrap(), []);
     assert_eq!(store.default_policies(fmspc(0)).await.unwrap(), []);
@@ -217,21 +217,68 @@ pub(crate) async fn replaces_a_platform_with_its_certificates(place: &dyn Place)
     let (key, other) = (key("A"), platform("B", 1));
     store.put_platform(&other, &[certificate(9)]).await.unwrap();
     store.put_platform(&platform("A", 1), &[certificate(2), certificate(1)]).await.unwrap();
-    assert_eq!(store.certificates(&key).await.unwrap(), [certificate(1), certificate(2)]);
+    let both = vec![certificate(1), certificate(2)];
+    assert_eq!(store.certificates(&key).await.unwrap(), Some((platform("A", 1), both)));
     store.select(&key, Selection { raw: tcbm(5), chosen: tcbm(2) }).await.unwrap();
-    assert_eq!(store.selected(&key, tcbm(5)).await.unwrap(), Some(certificate(2)));
+    let chosen = Some((platform("A", 1), certificate(2)));
+    assert_eq!(store.selected(&key, tcbm(5)).await.unwrap(), chosen);
 
     let moved = Platform { manifest: vec![], ca: PckCa::Processor, ..platform("A", 2) };
     let last = PlatformCertificate { certificate: b"the last one".to_vec(), ..certificate(2) };
     let certificates = [certificate(2), certificate(3), last.clone()];
     store.put_platform(&moved, &certificates).await.unwrap();
-    assert_eq!(store.platform(&key).await.unwrap(), Some(moved));
-    assert_eq!(store.certificates(&key).await.unwrap(), [last, certificate(3)]);
+    assert_eq!(store.platform(&key).await.unwrap(), Some(moved.clone()));
+    let all = vec![last, certificate(3)];
+    assert_eq!(store.certificates(&key).await.unwrap(), Some((moved, all)));
     assert_eq!(store.selected(&key, tcbm(5)).await.unwrap(), None, "selections are forgotten");
-    assert_eq!(store.certificates(&other.key).await.unwrap(), [certificate(9)]);
+    let kept = Some((other.clone(), vec![certificate(9)]));
+    assert_eq!(store.certificates(&other.key).await.unwrap(), kept);
+}
 
-    store.put_platform(&platform("A", 2), &[]).await.unwrap();
-    assert_eq!(store.certificates(&key).await.unwrap(), []);
+pub(crate) async fn keeps_the_certificates_that_were_fetched_last(place: &dyn Place) {
+    let store = place.open().await.unwrap();
+    let fetched_at = |seconds| Platform { fetched_at: at(seconds), ..platform("A", 1) };
+    let key = key("A");
+    store.put_platform(&fetched_at(9), &[certificate(1)]).await.unwrap();
+    store.select(&key, Selection { raw: tcbm(5), chosen: tcbm(1) }).await.unwrap();
+    let before = store.changes(0).await.unwrap();
+
+    // Set out earlier, came later.
+    store.put_platform(&fetched_at(8), &[certificate(2)]).await.unwrap();
+    let kept = Some((fetched_at(9), vec![certificate(1)]));
+    assert_eq!(store.certificates(&key).await.unwrap(), kept);
+    let selected = Some((fetched_at(9), certificate(1)));
+    assert_eq!(store.selected(&key, tcbm(5)).await.unwrap(), selected);
+    assert_eq!(store.changes(before.cursor).await.unwrap(), before);
+
+    // Of the same second, the last one counts.
+    store.put_platform(&fetched_at(9), &[certificate(3)]).await.unwrap();
+    let kept = Some((fetched_at(9), vec![certificate(3)]));
+    assert_eq!(store.certificates(&key).await.unwrap(), kept);
+}
+
+pub(crate) async fn replaces_certificates_by_none_never(place: &dyn Place) {
+    let store = place.open().await.unwrap();
+    let fetched_at = |seconds| Platform { fetched_at: at(seconds), ..platform("A", 1) };
+    let key = key("A");
+    store.put_platform(&fetched_at(1), &[]).await.unwrap();
+    store.put_platform(&fetched_at(2), &[]).await.unwrap();
+    assert_eq!(store.certificates(&key).await.unwrap(), Some((fetched_at(2), vec![])));
+    store.put_platform(&fetched_at(3), &[certificate(1)]).await.unwrap();
+    store.select(&key, Selection { raw: tcbm(5), chosen: tcbm(1) }).await.unwrap();
+    let before = store.changes(0).await.unwrap();
+
+    // A list without certificates: when it came is noted, and nothing else.
+    let other = Platform { manifest: vec![], fmspc: fmspc(7), ..fetched_at(4) };
+    store.put_platform(&other, &[]).await.unwrap();
+    let kept = Some((fetched_at(4), vec![certificate(1)]));
+    assert_eq!(store.certificates(&key).await.unwrap(), kept);
+    let selected = Some((fetched_at(4), certificate(1)));
+    assert_eq!(store.selected(&key, tcbm(5)).await.unwrap(), selected);
+    let changes = store.changes(before.cursor).await.unwrap();
+    assert_eq!(changes.list, [Changed::Platform(key.clone())]);
+    store.put_platform(&fetched_at(3), &[]).await.unwrap();
+    assert_eq!(store.platform(&key).await.unwrap(), Some(fetched_at(4)));
 }
 
 pub(crate) async fn remembers_which_certificate_was_chosen(place: &dyn Place) {
@@ -247,9 +294,10 @@ pub(crate) async fn remembers_which_certificate_was_chosen(place: &dyn Place) {
 
     store.select(&key, choose(5, 1)).await.unwrap();
     store.select(&key, choose(6, 2)).await.unwrap();
-    assert_eq!(store.selected(&key, tcbm(5)).await.unwrap(), Some(certificate(1)));
+    let chosen = |svn| Some((platform("A", 1), certificate(svn)));
+    assert_eq!(store.selected(&key, tcbm(5)).await.unwrap(), chosen(1));
     store.select(&key, choose(5, 2)).await.unwrap();
-    assert_eq!(store.selected(&key, tcbm(5)).await.unwrap(), Some(certificate(2)));
+    assert_eq!(store.selected(&key, tcbm(5)).await.unwrap(), chosen(2));
     assert_eq!(store.selected(&key, tcbm(4)).await.unwrap(), None);
     let all = store.platforms(&[]).await.unwrap();
     assert_eq!(all, [(platform("A", 1), vec![choose(5, 2), choose(6, 2)])]);
@@ -290,9 +338,10 @@ pub(crate) async fn changes_one_platform_from_two_replicas_at_once(place: &dyn P
         done.unwrap();
     }
     // Whole or not at all: the two certificates of one of them.
-    let certificates = stores[0].certificates(&key("A")).await.unwrap();
+    let (_, certificates) = stores[0].certificates(&key("A")).await.unwrap().unwrap();
     assert_eq!(certificates.len(), 2, "{certificates:?}");
-    assert_eq!(stores[1].selected(&key("A"), tcbm(5)).await.unwrap(), Some(certificate(1)));
+    let selected = stores[1].selected(&key("A"), tcbm(5)).await.unwrap();
+    assert_eq!(selected, Some((platform("A", 1), certificate(1))));
 }
 
 pub(crate) async fn serves_many_new_platforms_at_once(place: &dyn Place) {
@@ -310,7 +359,8 @@ pub(crate) async fn serves_many_new_platforms_at_once(place: &dyn Place) {
         });
     }
     for done in all.join_all().await {
-        assert_eq!(done.unwrap(), Some(certificate(1)));
+        let (_, selected) = done.unwrap().unwrap();
+        assert_eq!(selected, certificate(1));
     }
 }
 
@@ -333,12 +383,32 @@ pub(crate) async fn queues_registrations(place: &dyn Place) {
     store.register(&registration("D", 1), NotAvailable).await.unwrap();
     store.unregister(&registration("A", 1)).await.unwrap();
     store.unregister(&registration("unknown", 1)).await.unwrap();
+    // It waits for Intel, which whoever is done with a new one does not end.
+    store.unregister(&registration("B", 1)).await.unwrap();
 
     let expected = [again, registration("A", 2), with_manifest("A")];
     assert_eq!(store.take_registrations(New).await.unwrap(), expected);
     assert_eq!(store.take_registrations(New).await.unwrap(), []);
     let expected = [registration("B", 1), registration("D", 1)];
     assert_eq!(store.take_registrations(NotAvailable).await.unwrap(), expected);
+}
+
+pub(crate) async fn puts_registrations_back_that_did_not_come_anew(place: &dyn Place) {
+    use RegistrationState::{New, NotAvailable};
+    let store = place.open().await.unwrap();
+    for registration in [registration("A", 1), with_manifest("A"), registration("B", 1)] {
+        store.register(&registration, New).await.unwrap();
+    }
+    let taken = store.take_registrations(New).await.unwrap();
+    let newer = Registration { manifest: vec![8; 100], ..with_manifest("A") };
+    store.register(&newer, New).await.unwrap();
+    store.register(&registration("B", 1), NotAvailable).await.unwrap();
+    store.put_back(&taken, New).await.unwrap();
+    store.put_back(&[], New).await.unwrap();
+
+    assert_eq!(store.take_registrations(New).await.unwrap(), [newer, registration("A", 1)]);
+    let waiting = store.take_registrations(NotAvailable).await.unwrap();
+    assert_eq!(waiting, [registration("B", 1)]);
 }
 
 pub(crate) async fn hands_each_registration_to_one_taker(place: &dyn Place) {

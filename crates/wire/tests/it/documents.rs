@@ -100,6 +100,8 @@ fn keeps_levels_in_order_of_value() {
         let info = opened::<TcbInfo>(&text).unwrap();
         let found: Vec<_> = info.tcb_levels.iter().map(|level| level.sgx[..3].to_vec()).collect();
         assert_eq!(found, expected);
+        let listed: Vec<_> = info.levels_as_listed().map(|level| level.sgx[..3].to_vec()).collect();
+        assert_eq!(listed, order.map(|at| expected[at].to_vec()), "the order of the text");
     }
 }
 

@@ -41,6 +41,7 @@ pub(crate) fn any_tcb_info() -> impl Strategy<Value = TcbInfo> {
             identities.sort_by(|one, other| one.id.cmp(&other.id));
             identities.dedup_by(|one, other| one.id == other.id);
             let (issue_date, next_update, fmspc, tcb_evaluation_data_number) = head;
+            let tcb_levels = kept(levels, is_tdx);
             TcbInfo {
                 tee,
                 version,
@@ -53,7 +54,8 @@ pub(crate) fn any_tcb_info() -> impl Strategy<Value = TcbInfo> {
                 tdx_components: if is_tdx { tdx_components } else { Default::default() },
                 tdx_module: is_tdx.then_some(module),
                 tdx_module_identities: if is_tdx { identities } else { vec![] },
-                tcb_levels: kept(levels, is_tdx),
+                listed: (0..tcb_levels.len()).collect(),
+                tcb_levels,
             }
         },
     )

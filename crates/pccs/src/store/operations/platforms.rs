@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use tdattest_wire::bytes::Fmspc;
 use tdattest_wire::pck_certificates::Tcbm;
 
-use super::super::session::{Operation, Row, Session};
+use super::super::session::{Operation, Row, Session, Value};
 use super::super::{
-    Changed, Platform, PlatformCertificate, PlatformKey, Selection, StoreError, spelling,
-    statements,
+    Changed, Platform, PlatformCertificate, PlatformKey, Selection, StoreError, WithCertificates,
+    spelling, statements,
 };
 use super::note;
 
@@ -22,19 +22,19 @@ impl Operation for OnePlatform {
     async fn run(self, session: &mut impl Session) -> Result<Self::Output, StoreError> {
         let key = spelling::key_columns(&self.0).to_vec();
         let rows = session.rows(statements::PLATFORM, key).await?;
-        rows.into_iter().next().map(platform).transpose()
+        rows.into_iter().next().map(|mut row| platform(&mut row)).transpose()
     }
 }
 
-fn platform(mut row: Row) -> Result<Platform, StoreError> {
+fn platform(row: &mut Row) -> Result<Platform, StoreError> {
     Ok(Platform {
-        key: spelling::key(&mut row)?,
+        key: spelling::key(row)?,
         manifest: row.bytes()?,
         encrypted_ppid: row.bytes()?,
-        fmspc: spelling::fmspc(&mut row)?,
-        ca: spelling::ca(&mut row)?,
+        fmspc: spelling::fmspc(row)?,
+        ca: spelling::ca(row)?,
         issuer_chain: row.bytes()?,
-        fetched_at: spelling::time(&mut row)?,
+        fetched_at: spelling::time(row)?,
     })
 }
 
@@ -70,8 +70,8 @@ fn gather(
     platforms: Vec<Row>,
     selections: Vec<Row>,
 ) -> Result<(), StoreError> {
-    for row in platforms {
-        let platform = platform(row)?;
+    for mut row in platforms {
+        let platform = platform(&mut row)?;
         found.insert(platform.key.clone(), (platform, Vec::new()));
     }
     for mut row in selections {
@@ -96,26 +96,51 @@ impl Operation for PutPlatform {
     const WRITES: bool = true;
 
     async fn run(self, session: &mut impl Session) -> Result<(), StoreError> {
-        let Platform { key, manifest, encrypted_ppid, fmspc, ca, issuer_chain, fetched_at } =
-            self.platform;
-        let names = spelling::key_columns(&key);
-        let mut columns = names.to_vec();
-        columns.extend([
-            manifest.into(),
-            encrypted_ppid.into(),
-            fmspc.as_ref().into(),
-            ca.name().into(),
-            issuer_chain.into(),
-            spelling::seconds(fetched_at),
-        ]);
-        session.execute(statements::PUT_PLATFORM, columns).await?;
+        let Self { platform, certificates } = self;
+        let names = spelling::key_columns(&platform.key);
+        if certificates.is_empty()
+            && session.execute(statements::ADD_PLATFORM, columns(&platform)).await? == 0
+        {
+            // It is locked before its certificates are looked for.
+            session.execute(statements::LOCK_PLATFORM, names.to_vec()).await?;
+            if !session.rows(statements::CERTIFICATES, names.to_vec()).await?.is_empty() {
+                return touch(session, platform).await;
+            }
+        }
+        if session.execute(statements::PUT_PLATFORM, columns(&platform)).await? == 0 {
+            // What is there was fetched later.
+            return Ok(());
+        }
         session.execute(statements::FORGET_CERTIFICATES, names.to_vec()).await?;
-        for PlatformCertificate { tcbm, certificate } in self.certificates {
+        for PlatformCertificate { tcbm, certificate } in certificates {
             let mut columns = names.to_vec();
             columns.extend([spelling::tcbm_bytes(tcbm), certificate.into()]);
             session.execute(statements::PUT_CERTIFICATE, columns).await?;
         }
-        note(session, &Changed::Platform(key)).await
+        note(session, &Changed::Platform(platform.key)).await
+    }
+}
+
+fn columns(platform: &Platform) -> Vec<Value> {
+    let mut columns = spelling::key_columns(&platform.key).to_vec();
+    columns.extend([
+        platform.manifest.clone().into(),
+        platform.encrypted_ppid.clone().into(),
+        platform.fmspc.as_ref().into(),
+        platform.ca.name().into(),
+        platform.issuer_chain.clone().into(),
+        spelling::seconds(platform.fetched_at),
+    ]);
+    columns
+}
+
+/// Notes when a platform's certificates were fetched.
+async fn touch(session: &mut impl Session, platform: Platform) -> Result<(), StoreError> {
+    let mut columns = vec![spelling::seconds(platform.fetched_at)];
+    columns.extend(spelling::key_columns(&platform.key));
+    match session.execute(statements::TOUCH_PLATFORM, columns).await? {
+        0 => Ok(()),
+        _ => note(session, &Changed::Platform(platform.key)).await,
     }
 }
 
@@ -123,20 +148,25 @@ impl Operation for PutPlatform {
 pub(in super::super) struct Certificates(pub(in super::super) PlatformKey);
 
 impl Operation for Certificates {
-    type Output = Vec<PlatformCertificate>;
+    type Output = Option<WithCertificates>;
     const WRITES: bool = false;
+    const SNAPSHOT: bool = true;
 
     async fn run(self, session: &mut impl Session) -> Result<Self::Output, StoreError> {
         let key = spelling::key_columns(&self.0).to_vec();
+        let rows = session.rows(statements::PLATFORM, key.clone()).await?;
+        let Some(mut row) = rows.into_iter().next() else { return Ok(None) };
+        let platform = platform(&mut row)?;
         let rows = session.rows(statements::CERTIFICATES, key).await?;
-        let mut found: Vec<_> = rows.into_iter().map(certificate).collect::<Result<_, _>>()?;
+        let found = rows.into_iter().map(|mut row| certificate(&mut row));
+        let mut found: Vec<_> = found.collect::<Result<_, _>>()?;
         found.sort_by_key(|found| found.tcbm);
-        Ok(found)
+        Ok(Some((platform, found)))
     }
 }
 
-fn certificate(mut row: Row) -> Result<PlatformCertificate, StoreError> {
-    Ok(PlatformCertificate { tcbm: spelling::tcbm(&mut row)?, certificate: row.bytes()? })
+fn certificate(row: &mut Row) -> Result<PlatformCertificate, StoreError> {
+    Ok(PlatformCertificate { tcbm: spelling::tcbm(row)?, certificate: row.bytes()? })
 }
 
 /// See [`Store::selected`](super::super::Store::selected).
@@ -146,14 +176,15 @@ pub(in super::super) struct Selected {
 }
 
 impl Operation for Selected {
-    type Output = Option<PlatformCertificate>;
+    type Output = Option<(Platform, PlatformCertificate)>;
     const WRITES: bool = false;
 
     async fn run(self, session: &mut impl Session) -> Result<Self::Output, StoreError> {
         let mut columns = spelling::key_columns(&self.key).to_vec();
         columns.push(spelling::tcbm_bytes(self.raw));
         let rows = session.rows(statements::SELECTED, columns).await?;
-        rows.into_iter().next().map(certificate).transpose()
+        let found = rows.into_iter().next();
+        found.map(|mut row| Ok((platform(&mut row)?, certificate(&mut row)?))).transpose()
     }
 }
 

@@ -1,6 +1,6 @@
 //! The queue of platforms that ask to be registered.
 
-use super::super::session::{Operation, Row, Session};
+use super::super::session::{Operation, Row, Session, Value};
 use super::super::{Registration, RegistrationState, StoreError, spelling, statements};
 
 /// See [`Store::register`](super::super::Store::register).
@@ -14,12 +14,35 @@ impl Operation for Register {
     const WRITES: bool = true;
 
     async fn run(self, session: &mut impl Session) -> Result<(), StoreError> {
-        let Registration { key, cpu_svn, pce_svn, encrypted_ppid, manifest } = self.registration;
-        let mut columns = spelling::key_columns(&key).to_vec();
-        columns.extend(spelling::registered_tcb_columns(cpu_svn, pce_svn));
-        let state = spelling::state_name(self.state);
-        columns.extend([encrypted_ppid.into(), manifest.into(), state]);
+        let columns = columns(self.registration, self.state);
         session.execute(statements::REGISTER, columns).await.map(drop)
+    }
+}
+
+fn columns(registration: Registration, state: RegistrationState) -> Vec<Value> {
+    let Registration { key, cpu_svn, pce_svn, encrypted_ppid, manifest } = registration;
+    let mut columns = spelling::key_columns(&key).to_vec();
+    columns.extend(spelling::registered_tcb_columns(cpu_svn, pce_svn));
+    columns.extend([encrypted_ppid.into(), manifest.into(), spelling::state_name(state)]);
+    columns
+}
+
+/// See [`Store::put_back`](super::super::Store::put_back).
+pub(in super::super) struct PutBack {
+    pub(in super::super) registrations: Vec<Registration>,
+    pub(in super::super) state: RegistrationState,
+}
+
+impl Operation for PutBack {
+    type Output = ();
+    const WRITES: bool = true;
+
+    async fn run(self, session: &mut impl Session) -> Result<(), StoreError> {
+        for registration in self.registrations {
+            let columns = columns(registration, self.state);
+            session.execute(statements::PUT_BACK_REGISTRATION, columns).await?;
+        }
+        Ok(())
     }
 }
 
@@ -59,6 +82,7 @@ impl Operation for Unregister {
         let Registration { key, cpu_svn, pce_svn, .. } = self.0;
         let mut columns = spelling::key_columns(&key).to_vec();
         columns.extend(spelling::registered_tcb_columns(cpu_svn, pce_svn));
+        columns.push(spelling::state_name(RegistrationState::New));
         session.execute(statements::UNREGISTER, columns).await.map(drop)
     }
 }
