@@ -185,7 +185,9 @@ fn flat_tcb<'de, A: MapAccess<'de>>(mut map: A) -> Result<FlatTcb, A::Error> {
 
 fn component<'c>(components: &'c mut [Option<u8>; 16], name: &str) -> Option<&'c mut Option<u8>> {
     let digits = name.strip_prefix("sgxtcbcomp")?.strip_suffix("svn")?;
-    let number: usize = digits.parse().ok().filter(|_| digits.len() == 2)?;
+    // A sign would be read as part of a number.
+    let is_number = digits.len() == 2 && digits.bytes().all(|digit| digit.is_ascii_digit());
+    let number: usize = digits.parse().ok().filter(|_| is_number)?;
     components.get_mut(number.checked_sub(1)?)
 }
 
@@ -315,6 +317,8 @@ mod tests {
             problem(&list("x").replace("\"pcesvn\":13", "\"pcesvm\":1")),
             "missing field `pcesvn`"
         );
+        let signed = list("x").replace("sgxtcbcomp01svn", "sgxtcbcomp+1svn");
+        assert_eq!(problem(&signed), "missing field `sgxtcbcomp01svn`");
         let large = list("x").replace("\"sgxtcbcomp02svn\":2", "\"sgxtcbcomp02svn\":256");
         assert!(problem(&large).starts_with("invalid value: integer `256`"));
         for broken in ["%", "%0", "%0g", "a%"] {
