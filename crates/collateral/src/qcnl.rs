@@ -16,7 +16,7 @@ use tdattest_wire::pcs::EvaluationDataSet;
 
 use crate::error::SourceError;
 use crate::retry::RetryPolicy;
-use crate::source::Source;
+use crate::source::{Source, shown};
 use crate::trust::Trust;
 use finding::Findings;
 
@@ -132,7 +132,7 @@ impl QcnlConfig {
     fn source(&self, address: &str) -> Result<Source, SourceError> {
         if !address.contains("://") {
             let cause = "expected https://HOST or http://HOST".into();
-            return Err(SourceError::Address { address: address.into(), cause });
+            return Err(SourceError::Address { address: shown(address).into(), cause });
         }
         // Plain HTTP is nothing special to Intel's library; the client warns of it.
         let source = address.parse::<Source>()?.dangerous_allow_http();

@@ -71,7 +71,7 @@ pub enum ApiVersion {
 }
 
 /// How a service is reached.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub enum Proxy {
     /// As `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` say; this machine itself without a proxy.
     #[default]
@@ -80,6 +80,17 @@ pub enum Proxy {
     None,
     /// Through the one at this address.
     At(String),
+}
+
+impl fmt::Debug for Proxy {
+    /// An address of a proxy can have a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Environment => "Environment",
+            Self::None => "None",
+            Self::At(_) => "At(…)",
+        })
+    }
 }
 
 /// A subscription key of Intel's PCS. Never shown.
@@ -172,6 +183,8 @@ impl Source {
 
     /// Where the root CA's CRL is, instead of where the service or the root certificate has it.
     ///
+    /// Unencrypted only on this machine, or where [`Source::dangerous_allow_http`] says so.
+    ///
     /// # Errors
     /// When it is no address.
     pub fn with_root_ca_crl_at(mut self, url: &str) -> Result<Self, SourceError> {
@@ -200,7 +213,7 @@ impl fmt::Display for Source {
 impl FromStr for Source {
     type Err = SourceError;
 
-    /// `https://…` and `http://…` are services, `file:…` and everything without a scheme are files.
+    /// `https://…` and `http://…` are services, `file:…` and what could be nothing else are files.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let text = text.trim();
         if let Some(path) = text.strip_prefix("file:") {
@@ -208,23 +221,49 @@ impl FromStr for Source {
             return Ok(Self::files(path));
         }
         if !text.contains("://") {
+            require_path(text)?;
             return Ok(Self::files(text));
         }
         let mut base = web_address(text)?;
-        let version = trim_path(&mut base);
+        let version = trim_path(&mut base).ok_or_else(|| {
+            let cause = "expected version v3 or v4 of the API, or no version".into();
+            SourceError::Address { address: shown(text).into(), cause }
+        })?;
         let kind = if is_intels(&base) { ServiceKind::Pcs } else { ServiceKind::Pccs };
         let address = Address { base, kind, version, root_ca_crl: None };
         Ok(Self::at(Place::Service(address)))
     }
 }
 
+/// That a text without a scheme is meant as a path, and is no address that lacks a part.
+fn require_path(text: &str) -> Result<(), SourceError> {
+    let first = text.split('/').next().unwrap_or_default();
+    let cause = match text {
+        "" => "expected https://HOST, file:PATH or a path, found nothing",
+        _ if first.contains(':') => {
+            "expected https://HOST for a service, or file:PATH for a file that has a colon in its name"
+        }
+        _ => return Ok(()),
+    };
+    Err(SourceError::Address { address: shown(text).into(), cause: cause.into() })
+}
+
+/// An address as it can be shown: what stands before an `@`, or after a `?`, may be a secret.
+pub(crate) fn shown(text: &str) -> &str {
+    let (kept, cut) =
+        text.find(['?', '#']).and_then(|at| text.split_at_checked(at)).unwrap_or((text, ""));
+    match kept.rsplit_once('@') {
+        Some((_, host)) => host,
+        // The `?` itself may be part of a password.
+        None if cut.contains('@') => "…",
+        None => kept,
+    }
+}
+
 /// The parts of an address that one of a service has.
 fn web_address(text: &str) -> Result<Url, SourceError> {
-    let fault = |cause: &str| {
-        // What stands before an `@` may be a password.
-        let shown = text.split_once('@').map_or(text, |(_, host)| host);
-        SourceError::Address { address: shown.into(), cause: cause.into() }
-    };
+    let fault =
+        |cause: &str| SourceError::Address { address: shown(text).into(), cause: cause.into() };
     let url = Url::parse(text).map_err(|error| fault(&error.to_string()))?;
     match url.scheme() {
         "https" | "http" if url.has_host() => {}
@@ -239,15 +278,20 @@ fn web_address(text: &str) -> Result<Url, SourceError> {
     Ok(url)
 }
 
-/// Cuts the path where the API begins, however much of it was written; the version that it named.
-fn trim_path(base: &mut Url) -> ApiVersion {
+/// Cuts the path where the API begins, however much of it was written; the version that it named, if there is such.
+fn trim_path(base: &mut Url) -> Option<ApiVersion> {
     let path = base.path().trim_end_matches('/').to_owned();
     let begins = ["/sgx/certification", "/tdx/certification"];
     let api = begins.iter().find_map(|begin| path.find(begin));
     let (kept, cut) = path.split_at_checked(api.unwrap_or(path.len())).unwrap_or((&path, ""));
-    let version = if cut.contains("/v3") { ApiVersion::V3 } else { ApiVersion::V4 };
+    // `/sgx/certification/v4/…`: the third name, after the empty one at the start.
+    let version = match cut.split('/').nth(3) {
+        None | Some("" | "v4") => ApiVersion::V4,
+        Some("v3") => ApiVersion::V3,
+        Some(_) => return None,
+    };
     base.set_path(kept);
-    version
+    Some(version)
 }
 
 /// Whether a host is Intel's.
@@ -315,10 +359,37 @@ mod tests {
             "https://host/?key=1",
             "https://host/#x",
             "unix://x",
+            "https://user:a@secret@host/",
+            "https://host/?key=secret",
+            "https://host/?key=x@secret",
+            "https://host/#secret",
+            "https://user:secret?secret@host/",
+            "https://user:secret@host:99999/",
+            "user:secret@host",
+            "",
+            " ",
+            "pccs.example:8081",
+            "pccs.example:8081/sgx/certification/v4/",
+            "https:/host",
+            "https://host/sgx/certification/v5/",
+            "https://host/sgx/certification/v33/",
         ] {
             let fault = text.parse::<Source>().unwrap_err();
             assert!(matches!(fault, SourceError::Address { .. }), "{text}");
             assert!(!fault.to_string().contains("secret"), "{fault}");
+        }
+    }
+
+    #[test]
+    fn shows_no_password_of_a_proxy() {
+        let source = Source::intel().with_proxy(Proxy::At("http://user:secret@proxy".into()));
+        assert!(!format!("{source:?}").contains("secret"), "{source:?}");
+    }
+
+    #[test]
+    fn a_path_may_have_a_colon_where_no_address_has_one() {
+        for (text, path) in [("./a:b", "./a:b"), ("/a:b", "/a:b"), ("file:a:b", "a:b")] {
+            assert_eq!(text.parse(), Ok(Source::files(path)), "{text}");
         }
     }
 
