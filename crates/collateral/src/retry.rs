@@ -12,7 +12,7 @@ pub struct RetryPolicy {
     pub attempts: u32,
     /// The longest pause after the first failure; it doubles with every further one.
     pub first_pause: Duration,
-    /// The longest pause of all.
+    /// The longest pause of all. A service that asks for a longer one is not asked again.
     pub longest_pause: Duration,
 }
 
@@ -46,10 +46,14 @@ impl RetryPolicy {
         }
         let doubled = 2_u32.saturating_pow(made.saturating_sub(1));
         let ceiling = self.first_pause.saturating_mul(doubled).min(self.longest_pause);
-        let jitter = ceiling.mul_f64(f64::from(draw) / f64::from(u32::MAX));
+        let share = f64::from(draw) / f64::from(u32::MAX);
+        // Seconds as a fraction can round to more than there are.
+        let jitter = Duration::try_from_secs_f64(ceiling.as_secs_f64() * share).unwrap_or(ceiling);
         let pause = match advice {
             Advice::GiveUp => return None,
             Advice::Soon => jitter,
+            // Another source has it sooner.
+            Advice::After(wait) if wait > self.longest_pause => return None,
             // Not before the service said, and not all at that very second.
             Advice::After(wait) => wait.saturating_add(jitter),
         };
@@ -120,10 +124,25 @@ mod tests {
 
     #[test]
     fn waits_as_long_as_the_service_says_but_not_past_the_deadline() {
-        let after = Advice::After(Duration::from_secs(10));
-        assert_eq!(POLICY.pause(1, after, 0, LONG), seconds(10));
-        assert_eq!(POLICY.pause(1, after, 0, Duration::from_secs(10)), None);
+        let after = Advice::After(Duration::from_secs(2));
+        assert_eq!(POLICY.pause(1, after, 0, LONG), seconds(2));
+        assert_eq!(POLICY.pause(1, after, 0, Duration::from_secs(2)), None);
+    }
+
+    #[test]
+    fn gives_up_where_the_service_wants_a_longer_pause_than_the_longest() {
+        let after = |wait| POLICY.pause(1, Advice::After(Duration::from_secs(wait)), 0, LONG);
+        assert_eq!((after(3), after(4)), (seconds(3), None));
         assert_eq!(POLICY.pause(1, Advice::After(Duration::MAX), u32::MAX, LONG), None);
+    }
+
+    #[test]
+    fn the_longest_pause_that_can_be_said_is_no_panic() {
+        let endless =
+            RetryPolicy { first_pause: Duration::MAX, longest_pause: Duration::MAX, ..POLICY };
+        let pause = endless.pause(1, Advice::Soon, u32::MAX / 2, Duration::MAX);
+        assert!(pause > Some(LONG), "{pause:?}");
+        assert_eq!(endless.pause(1, Advice::Soon, u32::MAX, Duration::MAX), None);
     }
 
     #[test]
