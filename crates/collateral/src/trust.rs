@@ -143,8 +143,12 @@ fn roots(path: &Path) -> Result<RootCertStore, SourceError> {
     let fault = |cause: String| SourceError::CaFile { path: path.into(), cause };
     let mut text = Vec::new();
     File::open(path)
-        .and_then(|file| file.take(CA_FILE_BYTES).read_to_end(&mut text))
+        // One byte more than allowed tells a file at the limit from a longer one.
+        .and_then(|file| file.take(CA_FILE_BYTES.saturating_add(1)).read_to_end(&mut text))
         .map_err(|error| fault(error.to_string()))?;
+    if u64::try_from(text.len()).map_or(true, |length| length > CA_FILE_BYTES) {
+        return Err(fault(format!("it is larger than {CA_FILE_BYTES} bytes")));
+    }
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(&text) {
         let certificate = certificate.map_err(|error| fault(error.to_string()))?;
@@ -225,5 +229,18 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         let trust = Trust::CaFile(file.path().into());
         assert!(matches!(trust.client_config(), Err(SourceError::CaFile { .. })));
+    }
+
+    #[test]
+    fn a_file_of_cas_is_never_read_in_part() {
+        let key = rcgen::generate_simple_self_signed(vec!["ca.example".to_owned()]).unwrap();
+        let mut text = key.cert.pem().into_bytes();
+        text.resize(usize::try_from(CA_FILE_BYTES).unwrap(), b'\n');
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), &text).unwrap();
+        assert!(roots(file.path()).is_ok());
+        text.push(b'\n');
+        std::fs::write(file.path(), &text).unwrap();
+        assert!(matches!(roots(file.path()), Err(SourceError::CaFile { .. })));
     }
 }
