@@ -11,6 +11,7 @@ use tdattest_wire::pcs::{PckCa, PcsRequest};
 use tdattest_wire::{limits, pem};
 
 use crate::error::FetchError;
+use crate::family::PlatformFamily;
 use crate::transport::{Answer, printable};
 
 /// The largest body that answers a request, in bytes.
@@ -62,6 +63,15 @@ pub(crate) fn json(answer: Answer) -> Result<Vec<u8>, FetchError> {
         return Ok(answer.body);
     }
     Err(malformed(&answer, "JSON"))
+}
+
+/// The list of platform families.
+pub(crate) fn families(answer: Answer) -> Result<Vec<PlatformFamily>, FetchError> {
+    let url = answer.url.clone();
+    serde_json::from_slice(&json(answer)?).map_err(|fault| FetchError::Malformed {
+        url,
+        cause: format!("expected a list of platform families: {fault}"),
+    })
 }
 
 /// The PCK certificates of a platform.
@@ -187,6 +197,22 @@ mod tests {
         assert_eq!(cause(json(answer(&[], b""))), "expected JSON, found an empty body");
         assert_eq!(cause(json(answer(&[], b"\0"))), "expected JSON, found an empty body");
         assert_eq!(cause(json(answer(&[], b"hello"))), "expected JSON, found something else");
+    }
+
+    #[test]
+    fn a_list_of_families_has_an_fmspc_and_a_kind_for_each() {
+        let text = br#"[{"fmspc":"00806F050000","platform":"E5"}]"#;
+        let family =
+            PlatformFamily { fmspc: "00806f050000".parse().unwrap(), platform: "E5".into() };
+        assert_eq!(families(answer(&[], text)), Ok(vec![family]));
+        for other in [
+            &br#"{"fmspc":"00806F050000","platform":"E5"}"#[..],
+            br#"[{"fmspc":"00806F0500","platform":"E5"}]"#,
+            br#"[{"fmspc":"00806F050000"}]"#,
+            br#"[{"platform":"E5"}]"#,
+        ] {
+            cause(families(answer(&[], other)));
+        }
     }
 
     #[test]

@@ -4,11 +4,10 @@
 //! passed over, and what each said is kept.
 
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::Url;
-use tdattest_wire::endorsement::Endorsement;
+use tdattest_wire::endorsement::{Endorsement, Validity};
 use tdattest_wire::pck_certificates::{PckCertificates, PlatformQuery};
 use tdattest_wire::pcs::PcsRequest;
 use tokio::sync::Semaphore;
@@ -16,19 +15,16 @@ use tokio::task::JoinSet;
 
 use crate::authenticate::Authenticate;
 use crate::crl_address::crl_request;
-use crate::error::{FetchError, SourceError};
+use crate::deadline::Deadline;
+use crate::error::FetchError;
+use crate::family::PlatformFamily;
 use crate::files::Files;
-use crate::retry::RetryPolicy;
-use crate::service::Service;
-use crate::source::{Address, Place, Proxy, Source, is_loopback};
-use crate::transport::{Limits, Transport};
-use crate::trust::Trust;
+use crate::opening::ClientBuilder;
+use crate::platform;
+use crate::service::{KnownRoot, Service, Visit, require_proof};
 
 /// Requests at a time of one call that fetches several.
 const PARALLEL: usize = 8;
-
-/// The time of one document from one source, where nothing else is said.
-const DEADLINE: Duration = Duration::from_secs(30);
 
 /// The kinds of platform families that Intel lists.
 const FAMILIES: [&str; 4] = ["all", "client", "E3", "E5"];
@@ -47,14 +43,18 @@ const FAMILIES: [&str; 4] = ["all", "client", "E3", "E5"];
 /// # Ok(client) }
 /// ```
 #[derive(Clone)]
-pub struct Client(Arc<Inner>);
+pub struct Client(pub(crate) Arc<Inner>);
 
-struct Inner {
-    sources: Vec<Opened>,
-    authenticate: Arc<dyn Authenticate>,
+pub(crate) struct Inner {
+    pub(crate) sources: Vec<Opened>,
+    pub(crate) authenticate: Arc<dyn Authenticate>,
+    /// For one document from one source, retries and pauses included.
+    pub(crate) deadline: Duration,
+    pub(crate) root: KnownRoot,
 }
 
-enum Opened {
+/// A source, ready to be asked.
+pub(crate) enum Opened {
     Service(Box<Service>),
     Files(Files),
 }
@@ -68,8 +68,7 @@ impl fmt::Debug for Client {
 impl Client {
     /// A client whose documents are verified by this.
     pub fn builder(authenticate: Arc<dyn Authenticate>) -> ClientBuilder {
-        let limits = Limits { deadline: DEADLINE, retry: RetryPolicy::default() };
-        ClientBuilder { sources: Vec::new(), authenticate, limits }
+        ClientBuilder::new(authenticate)
     }
 
     /// Fetches one signed document, verified by the client's [`Authenticate`].
@@ -79,10 +78,32 @@ impl Client {
     /// # Errors
     /// When no source has a good one: what the only source said, or what each of them said.
     pub async fn fetch(&self, request: PcsRequest) -> Result<Endorsement, FetchError> {
+        let (endorsement, _) = self.fetch_accepting(request, |_, _| Ok(())).await?;
+        Ok(endorsement)
+    }
+
+    /// Fetches one signed document that is verified and wanted, and how long it holds.
+    ///
+    /// `accepts` is asked of each document that a source has, and says in words why one is not wanted: it is too old,
+    /// say. The next source is asked then.
+    ///
+    /// # Errors
+    /// When no source has one that is good and wanted: what the only source said, or what each of them said.
+    pub async fn fetch_accepting(
+        &self,
+        request: PcsRequest,
+        accepts: impl Fn(&Endorsement, &Validity) -> Result<(), String>,
+    ) -> Result<(Endorsement, Validity), FetchError> {
         let mut failures = Vec::new();
         for source in &self.0.sources {
-            match self.fetch_from(source, request).await {
-                Ok(endorsement) => return Ok(endorsement),
+            let found = self.fetch_from(source, request).await;
+            let wanted = found.and_then(|(endorsement, validity)| {
+                accepts(&endorsement, &validity)
+                    .map_err(|cause| FetchError::NotAccepted { url: source.name(), cause })?;
+                Ok((endorsement, validity))
+            });
+            match wanted {
+                Ok(wanted) => return Ok(wanted),
                 Err(fault) if fault.is_not_found() => {
                     tracing::debug!(document = request.document(), %fault, "source lacks it");
                     failures.push(fault);
@@ -133,17 +154,27 @@ impl Client {
         tasks.join_all().await
     }
 
-    /// Fetches every PCK certificate of a platform. Not verified: that takes its owner's rules.
+    /// Fetches every PCK certificate of a platform, each verified, and checked against what stands beside it.
+    ///
+    /// Judges neither dates nor revocation.
     ///
     /// # Errors
-    /// When no source has them.
+    /// When the proof is none that could be sent, or no source has good ones.
     pub async fn pck_certificates(
         &self,
         platform: &PlatformQuery,
     ) -> Result<PckCertificates, FetchError> {
+        require_proof(&platform.proof)?;
+        let authenticate = &*self.0.authenticate;
         let mut failures = Vec::new();
         for service in self.services() {
-            match service.pck_certificates(platform).await {
+            let found = self.visit(service).pck_certificates(platform).await;
+            let verified = found.and_then(|found| {
+                platform::verify(&found, platform, authenticate)
+                    .map_err(|cause| FetchError::Untrusted { url: service.name(), cause })?;
+                Ok(found)
+            });
+            match verified {
                 Ok(certificates) => return Ok(certificates),
                 Err(fault) => failures.push(fault),
             }
@@ -158,9 +189,10 @@ impl Client {
     /// # Errors
     /// When the address is of no CRL of Intel's, or no source has a good one.
     pub async fn crl(&self, uri: &str) -> Result<Vec<u8>, FetchError> {
-        let unknown = || FetchError::Malformed {
-            url: crate::transport::printable(uri),
-            cause: "it is no address that Intel publishes a CRL at".into(),
+        let unknown = || {
+            let address = crate::transport::printable(uri);
+            let cause = format!("`{address}` is no address that Intel publishes one at");
+            FetchError::BadRequest { what: "CRL", cause }
         };
         let request = crl_request(uri).ok_or_else(unknown)?;
         self.fetch(request).await.map(|endorsement| endorsement.body)
@@ -170,15 +202,15 @@ impl Client {
     ///
     /// # Errors
     /// When no source has it, or the name is another.
-    pub async fn fmspcs(&self, platform: &str) -> Result<Vec<u8>, FetchError> {
+    pub async fn fmspcs(&self, platform: &str) -> Result<Vec<PlatformFamily>, FetchError> {
         if !FAMILIES.contains(&platform) {
-            let url = crate::transport::printable(platform);
-            let cause = "it names no platforms, expected all, client, E3 or E5".into();
-            return Err(FetchError::Malformed { url, cause });
+            let name = crate::transport::printable(platform);
+            let cause = format!("expected all, client, E3 or E5, found `{name}`");
+            return Err(FetchError::BadRequest { what: "list of platform families", cause });
         }
         let mut failures = Vec::new();
         for service in self.services() {
-            match service.fmspcs(platform).await {
+            match self.visit(service).fmspcs(platform).await {
                 Ok(families) => return Ok(families),
                 Err(fault) => failures.push(fault),
             }
@@ -194,163 +226,38 @@ impl Client {
         })
     }
 
+    /// A service, to be asked for one thing from now on.
+    fn visit<'a>(&'a self, service: &'a Service) -> Visit<'a> {
+        let Inner { authenticate, deadline, root, .. } = &*self.0;
+        let deadline = Deadline::after(*deadline);
+        Visit { service, authenticate: &**authenticate, root, deadline }
+    }
+
     async fn fetch_from(
         &self,
         source: &Opened,
         request: PcsRequest,
-    ) -> Result<Endorsement, FetchError> {
-        let authenticate = &*self.0.authenticate;
-        let (endorsement, url) = match source {
-            Opened::Service(service) => {
-                (service.fetch(request, authenticate).await?, service.name())
-            }
-            Opened::Files(files) => (files.fetch(request).await?, files.name()),
+    ) -> Result<(Endorsement, Validity), FetchError> {
+        let endorsement = match source {
+            Opened::Service(service) => self.visit(service).fetch(request).await?,
+            Opened::Files(files) => files.fetch(request, Deadline::after(self.0.deadline)).await?,
         };
-        authenticate
+        let validity = self
+            .0
+            .authenticate
             .endorsement(&endorsement)
-            .map_err(|cause| FetchError::Untrusted { url, cause })?;
-        if let Opened::Service(service) = source {
-            service.remember(&endorsement);
+            .map_err(|cause| FetchError::Untrusted { url: source.name(), cause })?;
+        self.0.root.remember(&endorsement);
+        Ok((endorsement, validity))
+    }
+}
+
+impl Opened {
+    /// What it is called in messages.
+    fn name(&self) -> String {
+        match self {
+            Self::Service(service) => service.name(),
+            Self::Files(files) => files.name(),
         }
-        Ok(endorsement)
-    }
-}
-
-/// Gathers the sources of a [`Client`].
-#[must_use]
-pub struct ClientBuilder {
-    sources: Vec<Source>,
-    authenticate: Arc<dyn Authenticate>,
-    limits: Limits,
-}
-
-impl fmt::Debug for ClientBuilder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ClientBuilder").field("sources", &self.sources).finish_non_exhaustive()
-    }
-}
-
-impl ClientBuilder {
-    /// A further source, asked after those before it.
-    pub fn source(mut self, source: Source) -> Self {
-        self.sources.push(source);
-        self
-    }
-
-    /// Further sources, in their order.
-    pub fn sources(mut self, sources: impl IntoIterator<Item = Source>) -> Self {
-        self.sources.extend(sources);
-        self
-    }
-
-    /// How long one document may take from one source, retries and pauses included. 30 seconds if nothing is said.
-    pub fn deadline(mut self, deadline: Duration) -> Self {
-        self.limits.deadline = deadline;
-        self
-    }
-
-    /// How often a source is asked again.
-    pub fn retry(mut self, retry: RetryPolicy) -> Self {
-        self.limits.retry = retry;
-        self
-    }
-
-    /// The client.
-    ///
-    /// # Errors
-    /// When a source cannot be used as it is configured.
-    pub fn build(self) -> Result<Client, SourceError> {
-        let mut transports = Transports { made: Vec::new(), limits: self.limits };
-        let sources: Result<Vec<Opened>, SourceError> =
-            self.sources.into_iter().map(|source| open(source, &mut transports)).collect();
-        Ok(Client(Arc::new(Inner { sources: sources?, authenticate: self.authenticate })))
-    }
-}
-
-fn open(source: Source, transports: &mut Transports) -> Result<Opened, SourceError> {
-    let name = source.to_string();
-    let address = match source.place {
-        Place::Files(path) => return Ok(Opened::Files(Files { path })),
-        Place::Service(address) => address,
-    };
-    if address.base.scheme() != "https" && !is_loopback(&address.base) {
-        if !source.allow_http {
-            return Err(SourceError::PlainHttp(name));
-        }
-        if source.api_key.is_some() {
-            return Err(SourceError::PlainApiKey(name));
-        }
-        tracing::warn!(
-            source = name,
-            "unencrypted HTTP: whoever is on the way reads and changes it"
-        );
-    }
-    if source.trust == Trust::DangerousInsecure && address.base.scheme() == "https" {
-        tracing::warn!(
-            source = name,
-            "its certificate is NOT checked: anybody can pretend to be it"
-        );
-    }
-    let transport = transports.get(&address.base, &source.trust, &source.proxy)?;
-    let elsewhere = elsewhere(&address, &source.trust, &source.proxy, transports, &transport)?;
-    let service =
-        Service { address, api_key: source.api_key, transport, elsewhere, root: Mutex::new(None) };
-    Ok(Opened::Service(Box::new(service)))
-}
-
-/// The way to where root certificates point. Who is pinned, or not checked, is the service; CAs may be those of a proxy
-/// that opens all connections.
-fn elsewhere(
-    address: &Address,
-    trust: &Trust,
-    proxy: &Proxy,
-    transports: &mut Transports,
-    own: &Transport,
-) -> Result<Transport, SourceError> {
-    let is_needed = match &address.root_ca_crl {
-        Some(_) => true,
-        None => address.kind == crate::source::ServiceKind::Pcs && !is_loopback(&address.base),
-    };
-    if !is_needed {
-        return Ok(own.clone());
-    }
-    let trust = match trust {
-        Trust::CaFile(_) => trust,
-        Trust::System | Trust::Pins(_) | Trust::DangerousInsecure => &Trust::System,
-    };
-    let published = Url::parse(tdattest_wire::pcs::INTEL_ROOT_CA_CRL);
-    let at = address.root_ca_crl.clone().or(published.ok());
-    transports.get(at.as_ref().unwrap_or(&address.base), trust, proxy)
-}
-
-/// One HTTP client for each way of trusting and reaching, since each reads roots and keeps connections.
-struct Transports {
-    made: Vec<(Way, Transport)>,
-    limits: Limits,
-}
-
-/// What tells one HTTP client from another.
-#[derive(PartialEq)]
-struct Way {
-    encrypted: bool,
-    loopback: bool,
-    trust: Trust,
-    proxy: Proxy,
-}
-
-impl Transports {
-    fn get(&mut self, base: &Url, trust: &Trust, proxy: &Proxy) -> Result<Transport, SourceError> {
-        let way = Way {
-            encrypted: base.scheme() == "https",
-            loopback: is_loopback(base),
-            trust: trust.clone(),
-            proxy: proxy.clone(),
-        };
-        if let Some((_, made)) = self.made.iter().find(|(known, _)| *known == way) {
-            return Ok(made.clone());
-        }
-        let transport = Transport::new(base, trust, proxy, self.limits)?;
-        self.made.push((way, transport.clone()));
-        Ok(transport)
     }
 }

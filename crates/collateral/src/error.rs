@@ -11,12 +11,16 @@ use tdattest_wire::pcs::PcsRequest;
 #[non_exhaustive]
 pub enum FetchError {
     /// The service answered, and does not have it or does not give it.
-    #[error("{url} answered {status}{meaning}", meaning = meaning(*.status))]
+    #[error("{url} answered {status}{}{}", meaning(*.status), details(.error_code.as_deref(), .request_id.as_deref()))]
     Refused {
         /// What was asked, without secrets.
         url: String,
         /// Its HTTP status.
         status: u16,
+        /// What it calls the reason, of its header `Error-Code`.
+        error_code: Option<String>,
+        /// What it calls the request, of its header `Request-ID`: Intel's support asks for it.
+        request_id: Option<String>,
     },
     /// The service sends its clients elsewhere. Nobody goes there: what is trusted is the address that was named.
     #[error("{url} answered {status}, a redirect to {to}; redirects are not followed")]
@@ -60,6 +64,22 @@ pub enum FetchError {
         /// What does not hold.
         cause: String,
     },
+    /// It is genuine, and whoever asked does not want it: too old, perhaps.
+    #[error("{url}: {cause}")]
+    NotAccepted {
+        /// Where it came from.
+        url: String,
+        /// Why it is not wanted.
+        cause: String,
+    },
+    /// What was asked for cannot be, so that nobody was asked.
+    #[error("there is no such {what} to ask for: {cause}")]
+    BadRequest {
+        /// What was to be fetched.
+        what: &'static str,
+        /// What is wrong with the request.
+        cause: String,
+    },
     /// A file or folder, or an old version of the API, does not have such a document.
     #[error("{place} has no {document} of this kind")]
     Lacks {
@@ -90,12 +110,11 @@ impl FetchError {
             Self::TooSlow { .. } => "fetch.too-slow",
             Self::Malformed { .. } => "fetch.malformed",
             Self::Untrusted { .. } => "fetch.untrusted",
+            Self::NotAccepted { .. } => "fetch.not-accepted",
+            Self::BadRequest { .. } => "fetch.bad-request",
             Self::Lacks { .. } => "fetch.not-found",
             Self::NoService(_) | Self::NoSource(_) => "fetch.no-source",
-            Self::EverySource(failures) => {
-                let graver = failures.iter().find(|failure| !failure.is_not_found());
-                graver.map_or("fetch.not-found", Self::code)
-            }
+            Self::EverySource(failures) => gravest(failures).map_or("fetch.not-found", Self::code),
         }
     }
 
@@ -110,11 +129,14 @@ impl FetchError {
         }
     }
 
-    /// The HTTP status of a refusal; of several, that of the last source which gave one.
+    /// The HTTP status of a refusal; of several, that of the one that gives [`FetchError::code`], if it has one.
     pub fn status(&self) -> Option<u16> {
         match self {
             Self::Refused { status, .. } | Self::Redirected { status, .. } => Some(*status),
-            Self::EverySource(failures) => failures.iter().rev().find_map(Self::status),
+            Self::EverySource(failures) => match gravest(failures) {
+                Some(failure) => failure.status(),
+                None => failures.iter().find_map(Self::status),
+            },
             _ => None,
         }
     }
@@ -132,8 +154,21 @@ impl FetchError {
     }
 }
 
+/// The first failure that says more than that there is no such document.
+fn gravest(failures: &[FetchError]) -> Option<&FetchError> {
+    failures.iter().find(|failure| !failure.is_not_found())
+}
+
 fn each(failures: &[FetchError]) -> String {
     failures.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+/// What a service says of its refusal, in words of its own.
+fn details(error_code: Option<&str>, request_id: Option<&str>) -> String {
+    let code = error_code.map(|code| format!("Error-Code: {code}"));
+    let id = request_id.map(|id| format!("Request-ID: {id}"));
+    let said: Vec<String> = code.into_iter().chain(id).collect();
+    if said.is_empty() { String::new() } else { format!(" ({})", said.join(", ")) }
 }
 
 /// What a status means where it is not plain, or who can help.
@@ -167,6 +202,11 @@ pub enum SourceError {
     /// An API key would go over the wire as it is.
     #[error("{0} is not encrypted, and an API key must not be sent there")]
     PlainApiKey(String),
+    /// An API key would go to whoever pretends to be the service.
+    #[error(
+        "the certificate of {0} would not be checked, and an API key must not be sent there; pin it by its SHA-256"
+    )]
+    UncheckedApiKey(String),
     /// An API key that no header can carry.
     #[error("the API key has characters that an HTTP header cannot carry")]
     ApiKey,
@@ -197,7 +237,8 @@ mod tests {
     use super::*;
 
     fn refused(status: u16) -> FetchError {
-        FetchError::Refused { url: "https://one".into(), status }
+        let url = "https://one".into();
+        FetchError::Refused { url, status, error_code: None, request_id: None }
     }
 
     fn unreachable() -> FetchError {
@@ -212,7 +253,33 @@ mod tests {
         assert_eq!((both.is_not_found(), both.code()), (true, "fetch.not-found"));
         let one = FetchError::EverySource(vec![refused(404), unreachable()]);
         assert_eq!((one.is_not_found(), one.code()), (false, "fetch.unreachable"));
-        assert_eq!(one.status(), Some(404));
+        assert_eq!((one.status(), both.status()), (None, Some(404)));
+    }
+
+    #[test]
+    fn the_status_is_that_of_the_failure_that_gives_the_code() {
+        let of = |failures: &[u16]| {
+            let every = FetchError::EverySource(failures.iter().copied().map(refused).collect());
+            (every.status(), every.code())
+        };
+        assert_eq!(of(&[404, 500, 404]), (Some(500), "fetch.refused"));
+        assert_eq!(of(&[500, 429]), (Some(500), "fetch.refused"));
+        assert_eq!(of(&[410, 404]), (Some(410), "fetch.not-found"));
+    }
+
+    #[test]
+    fn a_refusal_says_what_the_service_said() {
+        let url = "https://one".to_owned();
+        let refused = FetchError::Refused {
+            url,
+            status: 400,
+            error_code: Some("InvalidRequestSyntax".into()),
+            request_id: Some("4b5a".into()),
+        };
+        assert_eq!(
+            refused.to_string(),
+            "https://one answered 400 (Error-Code: InvalidRequestSyntax, Request-ID: 4b5a)"
+        );
     }
 
     #[test]

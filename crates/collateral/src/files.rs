@@ -1,24 +1,23 @@
 //! Collateral in files: a bundle, an archive or a folder of parts answers the requests that it fits.
 //!
 //! Must stay true: what stands in a file is as untrusted as what comes over the network. Which set a bundle was made
-//! from is not written in it: it answers for `standard` and `early` alike, and for a number only if it is that one.
+//! from is not written in it: it answers for `standard`, for a number if it is that one, and never for `early`.
 
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use tdattest_wire::certificate::Certificate;
 use tdattest_wire::collateral::{Collateral, Part};
 use tdattest_wire::endorsement::Endorsement;
-use tdattest_wire::pcs::{EvaluationDataSet, PckCa, PcsRequest};
-use tdattest_wire::pem;
+use tdattest_wire::pcs::{EvaluationDataSet, PcsRequest};
 use tdattest_wire::qe_identity::EnclaveId;
 use tdattest_wire::quote::TeeType;
 
 use crate::archive::{ARCHIVE_BYTES, Archive};
+use crate::chain;
+use crate::deadline::Deadline;
 use crate::error::FetchError;
-use crate::service::last_certificate;
 
 /// A bundle or a folder, read anew with each request: its owner may have put a newer one there.
 #[derive(Clone, Debug)]
@@ -28,18 +27,26 @@ pub(crate) struct Files {
 
 impl Files {
     /// One document with its chain, untrusted.
-    pub(crate) async fn fetch(&self, request: PcsRequest) -> Result<Endorsement, FetchError> {
+    ///
+    /// A file system that hangs keeps a thread until it answers, but nobody waits for it past the deadline.
+    pub(crate) async fn fetch(
+        &self,
+        request: PcsRequest,
+        deadline: Deadline,
+    ) -> Result<Endorsement, FetchError> {
         let files = self.clone();
         let reading = tokio::task::spawn_blocking(move || files.answer(request));
-        reading.await.map_err(|fault| FetchError::Unreachable {
+        let failed = |fault: tokio::task::JoinError| FetchError::Unreachable {
             url: self.name(),
             cause: fault.to_string(),
-        })?
+        };
+        let reading = async { reading.await.map_err(failed)? };
+        deadline.bound(|| self.name(), reading).await
     }
 
     fn answer(&self, request: PcsRequest) -> Result<Endorsement, FetchError> {
         let found = if self.path.is_dir() {
-            endorsement(&self.folder()?, request)
+            self.part_of(&self.folder()?, request)?
         } else {
             self.file(request)?
         };
@@ -53,7 +60,15 @@ impl Files {
             return Ok(archive.document(&request).map(|kept| kept.endorsement.clone()));
         }
         let bundle = Collateral::from_bundle(&text).map_err(|fault| self.malformed(&fault))?;
-        Ok(endorsement(&bundle, request))
+        self.part_of(&bundle, request)
+    }
+
+    fn part_of(
+        &self,
+        collateral: &Collateral,
+        request: PcsRequest,
+    ) -> Result<Option<Endorsement>, FetchError> {
+        endorsement(collateral, request).map_err(|fault| self.malformed(&fault))
     }
 
     fn malformed(&self, fault: &dyn fmt::Display) -> FetchError {
@@ -94,6 +109,10 @@ impl Files {
 
 /// A file; `None` when it is larger than an archive can be, which is larger than a bundle.
 fn bounded(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    // To open a pipe that nobody writes to takes for ever.
+    if !path.metadata()?.is_file() {
+        return Err(io::Error::other("it is no regular file"));
+    }
     let limit = u64::try_from(ARCHIVE_BYTES).unwrap_or(u64::MAX);
     let mut bytes = Vec::new();
     // One byte more than allowed tells a file at the limit from a longer one.
@@ -110,46 +129,50 @@ fn part_file(folder: &Path, part: Part) -> Option<PathBuf> {
 }
 
 /// The part of collateral that answers a request, if there is one.
-fn endorsement(collateral: &Collateral, request: PcsRequest) -> Option<Endorsement> {
-    let (body, issuer_chain) = match request {
-        PcsRequest::PckCrl(ca) => (issuer(&collateral.pck_crl_issuer_chain)? == ca)
-            .then(|| (collateral.pck_crl.clone(), collateral.pck_crl_issuer_chain.clone()))?,
+///
+/// # Errors
+/// When the part that would answer cannot be read.
+fn endorsement(
+    collateral: &Collateral,
+    request: PcsRequest,
+) -> Result<Option<Endorsement>, String> {
+    let parts = match request {
+        PcsRequest::PckCrl(ca) => {
+            let chain = &collateral.pck_crl_issuer_chain;
+            (chain::pck_ca(chain)? == ca).then(|| (collateral.pck_crl.clone(), chain.clone()))
+        }
         PcsRequest::RootCaCrl => {
-            let root = last_certificate(&collateral.pck_crl_issuer_chain)?;
-            (collateral.root_ca_crl.clone(), root)
+            let root = chain::root(&collateral.pck_crl_issuer_chain)?;
+            Some((collateral.root_ca_crl.clone(), root))
         }
         PcsRequest::TcbInfo(tee, fmspc, set) => {
-            let info = collateral.tcb_info.open_untrusted().ok()?;
+            let info = collateral.tcb_info.open_untrusted().map_err(|fault| fault.to_string())?;
             let fits = info.tee == tee && info.fmspc == fmspc;
             (fits && is_of(set, info.tcb_evaluation_data_number))
-                .then(|| (collateral.tcb_info.write(), collateral.tcb_info_issuer_chain.clone()))?
+                .then(|| (collateral.tcb_info.write(), collateral.tcb_info_issuer_chain.clone()))
         }
         PcsRequest::QeIdentity(tee, set) => {
-            let identity = collateral.qe_identity.open_untrusted().ok()?;
+            let identity =
+                collateral.qe_identity.open_untrusted().map_err(|fault| fault.to_string())?;
             let id = match tee {
                 TeeType::Sgx => EnclaveId::Qe,
                 TeeType::Tdx => EnclaveId::TdQe,
             };
-            let fits = identity.id == id;
-            (fits && is_of(set, identity.tcb_evaluation_data_number)).then(|| {
+            let fits = identity.id == id && is_of(set, identity.tcb_evaluation_data_number);
+            fits.then(|| {
                 (collateral.qe_identity.write(), collateral.qe_identity_issuer_chain.clone())
-            })?
+            })
         }
-        PcsRequest::QveIdentity(_) | PcsRequest::EvaluationDataNumbers(_) => return None,
+        PcsRequest::QveIdentity(_) | PcsRequest::EvaluationDataNumbers(_) => None,
     };
-    Some(Endorsement { request, body, issuer_chain })
+    Ok(parts.map(|(body, issuer_chain)| Endorsement { request, body, issuer_chain }))
 }
 
 fn is_of(set: EvaluationDataSet, number: u32) -> bool {
     match set {
         EvaluationDataSet::Number(asked) => asked == number,
-        EvaluationDataSet::Standard | EvaluationDataSet::Early => true,
+        EvaluationDataSet::Standard => true,
+        // It may be the standard set, and nothing in it says so.
+        EvaluationDataSet::Early => false,
     }
-}
-
-/// The PCK CA at the start of a chain.
-fn issuer(chain: &[u8]) -> Option<PckCa> {
-    let certificates = pem::certificates(chain).ok()?;
-    let leaf = Certificate::parse(certificates.first()?).ok()?;
-    PckCa::from_common_name(&leaf.subject.common_name())
 }

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, LOCATION, RETRY_AFTER};
 use reqwest::{Response, Url, redirect};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::sleep;
 
+use crate::deadline::Deadline;
 use crate::error::{FetchError, SourceError};
 use crate::retry::{Advice, RetryPolicy};
 use crate::source::{ApiKey, Proxy, is_loopback};
@@ -24,24 +25,16 @@ const IDLE: Duration = Duration::from_secs(30);
 /// Characters of a value in a query that are shown at most; identities of platforms are longer.
 const SHOWN_VALUE: usize = 64;
 
-/// Time and patience.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Limits {
-    /// For one document from one source, retries and pauses included.
-    pub(crate) deadline: Duration,
-    pub(crate) retry: RetryPolicy,
-}
-
 /// An HTTP client for one kind of trust. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Transport {
     client: reqwest::Client,
-    limits: Limits,
+    retry: RetryPolicy,
 }
 
 impl fmt::Debug for Transport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Transport").field("limits", &self.limits).finish_non_exhaustive()
+        f.debug_struct("Transport").field("retry", &self.retry).finish_non_exhaustive()
     }
 }
 
@@ -54,6 +47,7 @@ pub(crate) struct Ask<'a> {
     pub(crate) api_key: Option<&'a ApiKey>,
     /// JSON to post; a GET without.
     pub(crate) json: Option<String>,
+    pub(crate) deadline: Deadline,
 }
 
 /// What came with status 200.
@@ -71,7 +65,7 @@ impl Transport {
         base: &Url,
         trust: &Trust,
         proxy: &Proxy,
-        limits: Limits,
+        retry: RetryPolicy,
     ) -> Result<Self, SourceError> {
         let tls = if base.scheme() == "https" { trust.client_config()? } else { Trust::nobody()? };
         let builder = reqwest::Client::builder()
@@ -83,8 +77,8 @@ impl Transport {
             .connect_timeout(CONNECT)
             .pool_idle_timeout(IDLE);
         let builder = match proxy {
-            // A proxy elsewhere cannot reach what is on this machine.
-            Proxy::Environment if is_loopback(base) => builder.no_proxy(),
+            // A proxy elsewhere cannot reach what is on this machine, and would see an API key in clear.
+            _ if is_loopback(base) => builder.no_proxy(),
             Proxy::Environment => builder,
             Proxy::None => builder.no_proxy(),
             Proxy::At(address) => {
@@ -93,20 +87,15 @@ impl Transport {
             }
         };
         let client = builder.build().map_err(|fault| SourceError::Http(cause(&fault)))?;
-        Ok(Self { client, limits })
+        Ok(Self { client, retry })
     }
 
     /// Asks until an answer comes, another attempt is of no use, or the time is over.
     pub(crate) async fn send(&self, ask: &Ask<'_>) -> Result<Answer, FetchError> {
-        let deadline = self.limits.deadline;
-        let now = Instant::now();
-        let ends = now.checked_add(deadline).unwrap_or(now);
-        let too_slow =
-            |_| FetchError::TooSlow { url: shown(&ask.url), milliseconds: deadline.as_millis() };
-        timeout_at(ends, self.attempts(ask, ends)).await.map_err(too_slow)?
+        ask.deadline.bound(|| shown(&ask.url), self.attempts(ask)).await
     }
 
-    async fn attempts(&self, ask: &Ask<'_>, ends: Instant) -> Result<Answer, FetchError> {
+    async fn attempts(&self, ask: &Ask<'_>) -> Result<Answer, FetchError> {
         let mut made: u32 = 0;
         loop {
             let (fault, advice) = match self.once(ask).await {
@@ -116,8 +105,7 @@ impl Transport {
             made = made.saturating_add(1);
             // Without randomness everybody waits half the time: worse, but no reason to fail.
             let draw = getrandom::u32().unwrap_or(u32::MAX / 2);
-            let left = ends.saturating_duration_since(Instant::now());
-            match self.limits.retry.pause(made, advice, draw, left) {
+            match self.retry.pause(made, advice, draw, ask.deadline.left()) {
                 Some(pause) => {
                     tracing::debug!(%fault, made, ?pause, "asking again");
                     sleep(pause).await;
@@ -141,10 +129,11 @@ impl Transport {
             None => request,
         };
         let broken = |fault: reqwest::Error| {
+            // What was posted may have arrived, and the wrong server stays the wrong one.
+            let is_wrong_server = tls_fault(&fault).is_some_and(trust::is_refusal);
+            let is_final = ask.json.is_some() || is_wrong_server;
             let fault = FetchError::Unreachable { url: shown(&ask.url), cause: cause(&fault) };
-            // What was posted may have arrived.
-            let advice = if ask.json.is_none() { Advice::Soon } else { Advice::GiveUp };
-            (fault, advice)
+            (fault, if is_final { Advice::GiveUp } else { Advice::Soon })
         };
         let response = request.send().await.map_err(broken)?;
         if response.status().as_u16() != 200 {
@@ -187,14 +176,21 @@ fn too_large(ask: &Ask<'_>) -> FetchError {
 }
 
 fn refusal(url: &Url, response: &Response) -> (FetchError, Advice) {
-    let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
+    let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
     let (url, status) = (shown(url), response.status().as_u16());
     if response.status().is_redirection() {
-        let to = printable(header(LOCATION).unwrap_or("nowhere"));
+        let to = printable(header(LOCATION.as_str()).unwrap_or("nowhere"));
         return (FetchError::Redirected { url, status, to }, Advice::GiveUp);
     }
-    let advice = Advice::of(status, header(RETRY_AFTER), header(DATE));
-    (FetchError::Refused { url, status }, advice)
+    let advice = Advice::of(status, header(RETRY_AFTER.as_str()), header(DATE.as_str()));
+    let said = |name| header(name).map(printable).filter(|text| !text.is_empty());
+    let fault = FetchError::Refused {
+        url,
+        status,
+        error_code: said("Error-Code"),
+        request_id: said("Request-ID"),
+    };
+    (fault, advice)
 }
 
 /// An address as it can be shown: what identifies a platform is cut.
@@ -224,13 +220,13 @@ pub(crate) fn printable(text: &str) -> String {
 
 /// What is at the bottom of a failure, in one sentence.
 fn cause(fault: &reqwest::Error) -> String {
+    if let Some(tls) = tls_fault(fault) {
+        return trust::described(tls);
+    }
     let mut deepest: &(dyn std::error::Error + 'static) = fault;
     let mut timed_out = fault.is_timeout();
     while let Some(next) = deepest.source() {
         deepest = next;
-        if let Some(tls) = of_tls(deepest) {
-            return trust::described(tls);
-        }
         if let Some(io) = deepest.downcast_ref::<std::io::Error>() {
             timed_out |= io.kind() == std::io::ErrorKind::TimedOut;
         }
@@ -241,6 +237,18 @@ fn cause(fault: &reqwest::Error) -> String {
     let text = deepest.to_string();
     let text = text.split(" (os error").next().unwrap_or(&text);
     printable(&text.to_lowercase())
+}
+
+/// The fault of TLS at the bottom of a failure, if it is one.
+fn tls_fault(fault: &reqwest::Error) -> Option<&rustls::Error> {
+    let mut next = std::error::Error::source(fault);
+    while let Some(found) = next {
+        if let Some(tls) = of_tls(found) {
+            return Some(tls);
+        }
+        next = found.source();
+    }
+    None
 }
 
 /// A fault of TLS, however often it is wrapped.

@@ -139,6 +139,11 @@ pub(crate) fn described(fault: &rustls::Error) -> String {
     }
 }
 
+/// Whether it says that this is the wrong server: by the rules of TLS, or by those of this module.
+pub(crate) fn is_refusal(fault: &rustls::Error) -> bool {
+    matches!(fault, rustls::Error::InvalidCertificate(_) | rustls::Error::General(_))
+}
+
 fn roots(path: &Path) -> Result<RootCertStore, SourceError> {
     let fault = |cause: String| SourceError::CaFile { path: path.into(), cause };
     let mut text = Vec::new();

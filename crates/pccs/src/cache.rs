@@ -364,6 +364,9 @@ fn ended(kept: &Document, refusal: &Refusal) -> Refusal {
 /// What clients are told. What Intel does not have, or does not take for a question, is not there; that we are not let
 /// in, or are not understood, is our trouble.
 fn refusal(fault: &FetchError) -> Refusal {
+    if matches!(fault, FetchError::BadRequest { .. }) {
+        return Refusal::InvalidRequest;
+    }
     let no_question = matches!(fault, FetchError::Refused { status: 400, .. });
     let nobody = matches!(fault, FetchError::NoSource(_) | FetchError::NoService(_));
     match no_question || nobody || fault.is_not_found() {

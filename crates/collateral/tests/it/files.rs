@@ -78,11 +78,77 @@ async fn a_folder_answers_and_what_it_lacks_comes_from_the_next_source() {
 async fn a_bundle_that_somebody_changed_is_untrusted() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let bundle = collateral().to_bundle().unwrap();
+    let signature = collateral().tcb_info.write();
+    let signature = String::from_utf8(signature).unwrap();
+    let (_, signature) = signature.rsplit_once("\"signature\":\"").unwrap();
+    let signature = signature.trim_end_matches(['"', '}', '\n']);
+    let digit = if signature.starts_with('0') { "1" } else { "0" };
+    let changed = bundle.replacen(signature, &format!("{digit}{}", &signature[1..]), 1);
+    assert_ne!(bundle, changed);
+    fs::write(file.path(), changed).unwrap();
+    let fault = of(Source::files(file.path())).fetch(tcb_info()).await.unwrap_err();
+    assert!(matches!(fault, FetchError::Untrusted { .. }), "{fault}");
+}
+
+#[tokio::test]
+async fn a_document_in_a_bundle_that_cannot_be_read_is_malformed() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let bundle = collateral().to_bundle().unwrap();
     let changed = bundle.replace("UpToDate", "upToDate");
     assert_ne!(bundle, changed);
     fs::write(file.path(), changed).unwrap();
     let fault = of(Source::files(file.path())).fetch(tcb_info()).await.unwrap_err();
-    assert!(matches!(fault, FetchError::Untrusted { .. } | FetchError::Lacks { .. }), "{fault}");
+    assert!(matches!(fault, FetchError::Malformed { .. }), "{fault}");
+}
+
+#[tokio::test]
+async fn a_bundle_answers_a_number_that_is_its_own_and_never_for_early() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(file.path(), collateral().to_bundle().unwrap()).unwrap();
+    let client = of(Source::files(file.path()));
+    let (_, validity) = client.fetch_accepting(tcb_info(), |_, _| Ok(())).await.unwrap();
+    let own = EvaluationDataSet::Number(validity.evaluation_data_number.unwrap());
+    let fmspc = platform().hardware.fmspc;
+    client.fetch(PcsRequest::TcbInfo(TeeType::Tdx, fmspc, own)).await.unwrap();
+    for early in [
+        PcsRequest::TcbInfo(TeeType::Tdx, fmspc, EvaluationDataSet::Early),
+        PcsRequest::QeIdentity(TeeType::Tdx, EvaluationDataSet::Early),
+    ] {
+        let fault = client.fetch(early).await.unwrap_err();
+        assert!(matches!(fault, FetchError::Lacks { .. }), "{fault}");
+    }
+}
+
+#[tokio::test]
+async fn a_chain_that_has_the_root_first_is_read_all_the_same() {
+    const END: &str = "-----END CERTIFICATE-----\n";
+    let mut collateral = collateral();
+    let chain = String::from_utf8(collateral.pck_crl_issuer_chain).unwrap();
+    let mut certificates: Vec<&str> = chain.split_inclusive(END).collect();
+    certificates.reverse();
+    assert_eq!(certificates.len(), 2);
+    collateral.pck_crl_issuer_chain = certificates.concat().into_bytes();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(file.path(), collateral.to_bundle().unwrap()).unwrap();
+    let client = of(Source::files(file.path()));
+    client.fetch(PcsRequest::PckCrl(platform().hardware.ca)).await.unwrap();
+    client.fetch(PcsRequest::RootCaCrl).await.unwrap();
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn what_is_no_regular_file_is_not_opened() {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("bundle.json");
+    mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    for path in [pipe, "/dev/zero".into()] {
+        let fault = of(Source::files(&path)).fetch(tcb_info()).await.unwrap_err();
+        assert!(
+            matches!(&fault, FetchError::Unreachable { cause, .. } if cause == "it is no regular file"),
+            "{fault}"
+        );
+    }
 }
 
 #[tokio::test]

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use tdattest_collateral::{FetchError, RetryPolicy, SourceError};
+use tdattest_collateral::{FetchError, Proxy, RetryPolicy, SourceError, Trust};
+use tdattest_wire::pcs::PcsRequest;
 
 use crate::cases::{answer, builder, client, requests, server, source, tcb_info};
 use crate::scripted::{Reply, Scripted, http, whole};
@@ -11,7 +12,7 @@ use crate::scripted::{Reply, Scripted, http, whole};
 async fn a_gigabyte_is_refused_by_its_length_alone() {
     let server = Scripted::http(|_| {
         let head = b"HTTP/1.1 200 OK\r\nContent-Length: 1073741824\r\n\r\n";
-        Reply::Endless { head: head.to_vec(), piece: vec![b' '; 65_536] }
+        Reply::Silence(head.to_vec())
     })
     .await;
     let fault = client(&server.url()).fetch(tcb_info()).await.unwrap_err();
@@ -131,4 +132,88 @@ async fn plain_http_and_a_key_over_it_are_refused_but_on_this_machine() {
     assert_eq!(build(far.clone().dangerous_allow_http()), Ok(()));
     let keyed = far.dangerous_allow_http().with_api_key("key").unwrap();
     assert_eq!(build(keyed), Err(SourceError::PlainApiKey(name)));
+}
+
+#[tokio::test]
+async fn a_key_is_not_sent_to_who_is_not_checked_nor_is_a_crl_fetched_unencrypted() {
+    let build = |source| builder().source(source).build().map(drop);
+    let name = "https://pccs.example:8081".to_owned();
+    let unchecked = source(&name).with_trust(Trust::DangerousInsecure);
+    assert_eq!(build(unchecked.clone()), Ok(()));
+    let keyed = unchecked.with_api_key("key").unwrap();
+    assert_eq!(build(keyed), Err(SourceError::UncheckedApiKey(name.clone())));
+    let crl = "http://crl.example/root.crl".to_owned();
+    let plain = source(&name).with_root_ca_crl_at(&crl).unwrap();
+    assert_eq!(build(plain.clone()), Err(SourceError::PlainHttp(crl)));
+    assert_eq!(build(plain.dangerous_allow_http()), Ok(()));
+}
+
+/// A PCCS that thinks for a while and has no platform CA, nor the root CA's CRL by any route.
+async fn slow() -> Scripted {
+    Scripted::http(|head| {
+        let asked = crate::scripted::path(head);
+        let found = answer(asked);
+        let headers: Vec<(&str, &str)> =
+            found.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let bytes = if asked.contains("ca=processor") {
+            whole("200 OK", &headers, &found.body)
+        } else {
+            whole("404 Not Found", &[], b"")
+        };
+        Reply::Slow(Duration::from_secs(7), bytes)
+    })
+    .await
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_requests_for_one_document_have_one_deadline() {
+    // The clock goes on by itself as soon as everybody waits, for a socket too, unless something of this kind is under way.
+    let (over, until) = std::sync::mpsc::channel::<()>();
+    let held = tokio::task::spawn_blocking(move || until.recv());
+    let server = slow().await;
+    let client =
+        builder().source(source(&server.url())).deadline(Duration::from_secs(30)).build().unwrap();
+    let fault = client.fetch(PcsRequest::RootCaCrl).await.unwrap_err();
+    assert!(matches!(fault, FetchError::TooSlow { milliseconds: 30_000, .. }), "{fault}");
+    assert_eq!(server.requests().len(), 5);
+    drop(over);
+    assert!(held.await.unwrap().is_err());
+}
+
+#[tokio::test]
+async fn a_refusal_keeps_what_the_service_says_of_it() {
+    let server = Scripted::http(|_| {
+        let headers = [("Error-Code", "InvalidRequestSyntax"), ("Request-ID", "4b5a")];
+        http("400 Bad Request", &headers, b"")
+    })
+    .await;
+    let fault = client(&server.url()).fetch(tcb_info()).await.unwrap_err();
+    let url = format!("{}{}", server.url(), tcb_info().path());
+    let (error_code, request_id) = (Some("InvalidRequestSyntax".into()), Some("4b5a".into()));
+    assert_eq!(fault, FetchError::Refused { url, status: 400, error_code, request_id });
+}
+
+#[tokio::test]
+async fn a_proxy_is_asked_for_a_tunnel_and_sees_no_key() {
+    let proxy = Scripted::http(|_| http("403 Forbidden", &[], b"")).await;
+    let far = source("https://pccs.example:8081")
+        .with_proxy(Proxy::At(proxy.url()))
+        .with_api_key("key")
+        .unwrap();
+    let client = builder().source(far).retry(RetryPolicy::NONE).build().unwrap();
+    let fault = client.fetch(tcb_info()).await.unwrap_err();
+    assert!(matches!(fault, FetchError::Unreachable { .. }), "{fault}");
+    let head = proxy.requests().remove(0).to_lowercase();
+    assert!(head.starts_with("connect pccs.example:8081 "), "{head}");
+    assert!(!head.contains("ocp-apim"), "{head}");
+}
+
+#[tokio::test]
+async fn nothing_for_this_machine_goes_through_a_proxy() {
+    let proxy = Scripted::http(|_| http("403 Forbidden", &[], b"")).await;
+    let server = server();
+    let near =
+        source(&server.url()).with_proxy(Proxy::At(proxy.url())).with_api_key("key").unwrap();
+    builder().source(near).build().unwrap().fetch(tcb_info()).await.unwrap();
+    assert!(proxy.requests().is_empty());
 }

@@ -1,6 +1,8 @@
 //! An HTTP server that says what a test tells it to, byte for byte, over plain TCP or TLS.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -15,12 +17,15 @@ pub(crate) enum Reply {
     Endless { head: Vec<u8>, piece: Vec<u8> },
     /// These bytes, and then silence.
     Silence(Vec<u8>),
+    /// This much time passes, of a clock that the test has stopped; then these bytes, and the connection ends.
+    Slow(Duration, Vec<u8>),
 }
 
 /// A server on loopback; stopped when dropped.
 pub(crate) struct Scripted {
     pub(crate) port: u16,
     requests: Arc<Mutex<Vec<String>>>,
+    connections: Arc<AtomicUsize>,
     serving: JoinHandle<()>,
 }
 
@@ -44,9 +49,12 @@ impl Scripted {
         let port = listener.local_addr().unwrap().port();
         let requests = Arc::new(Mutex::new(Vec::new()));
         let log = Arc::clone(&requests);
+        let connections = Arc::new(AtomicUsize::new(0));
+        let accepted = Arc::clone(&connections);
         let serving = tokio::spawn(async move {
             loop {
                 let Ok((stream, _)) = listener.accept().await else { return };
+                accepted.fetch_add(1, Ordering::SeqCst);
                 let (tls, script, log) = (tls.clone(), Arc::clone(&script), Arc::clone(&log));
                 tokio::spawn(async move {
                     match tls {
@@ -60,11 +68,16 @@ impl Scripted {
                 });
             }
         });
-        Self { port, requests, serving }
+        Self { port, requests, connections, serving }
     }
 
     pub(crate) fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// How many connections were accepted so far.
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
     }
 
     /// The heads of the requests so far, in their order.
@@ -115,6 +128,15 @@ async fn serve(
             let _ = stream.write_all(&bytes).await;
             let _ = stream.shutdown().await;
         }
+        Reply::Slow(pause, bytes) => {
+            tokio::time::advance(pause).await;
+            // Whoever's time is over by now sees that first.
+            for _ in 0..TURNS {
+                tokio::task::yield_now().await;
+            }
+            let _ = stream.write_all(&bytes).await;
+            let _ = stream.shutdown().await;
+        }
         Reply::Endless { head, piece } => {
             let mut outcome = stream.write_all(&head).await;
             while outcome.is_ok() {
@@ -139,3 +161,6 @@ async fn head(stream: &mut (impl AsyncRead + Unpin)) -> Option<String> {
     }
     String::from_utf8(head).ok()
 }
+
+/// Turns of every task, more than it takes to see that one's time is over.
+const TURNS: usize = 16;

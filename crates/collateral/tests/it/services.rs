@@ -1,8 +1,10 @@
 //! What a client asks of a PCS and of a PCCS, and how it goes on when one fails.
 
 use data_encoding::HEXLOWER;
-use tdattest_collateral::{ApiVersion, FetchError, ServiceKind, Source, crl_request};
-use tdattest_simulator::pcs_server::Endpoint;
+use tdattest_collateral::{
+    ApiVersion, FetchError, PlatformFamily, ServiceKind, Source, crl_request,
+};
+use tdattest_simulator::pcs_server::{Endpoint, PcsServer};
 use tdattest_wire::pck_certificates::{PlatformProof, PlatformQuery};
 use tdattest_wire::pcs::{EvaluationDataSet, PckCa, PcsRequest};
 use tdattest_wire::quote::TeeType;
@@ -148,14 +150,18 @@ async fn fetches_the_pck_certificates_of_a_platform_by_ppid_and_by_manifest() {
     assert!(client.pck_certificates(&unknown).await.unwrap_err().is_not_found());
 }
 
+fn families() -> Vec<PlatformFamily> {
+    serde_json::from_slice(&answer("/sgx/certification/v4/fmspcs?platform=all").body).unwrap()
+}
+
 #[tokio::test]
 async fn fetches_the_list_of_families_and_knows_their_kinds() {
     let server = server();
     let client = client(&server.url());
     let all = client.fmspcs("all").await.unwrap();
-    assert_eq!(all, answer("/sgx/certification/v4/fmspcs?platform=all").body);
+    assert_eq!(all, families());
     let fault = client.fmspcs("all&x=y").await.unwrap_err();
-    assert!(matches!(fault, FetchError::Malformed { .. }), "{fault}");
+    assert!(matches!(fault, FetchError::BadRequest { .. }), "{fault}");
     assert_eq!(server.count(Endpoint::Fmspcs), 1);
 }
 
@@ -166,7 +172,7 @@ async fn fetches_a_crl_by_the_address_that_it_is_published_at_without_going_ther
     let root = "https://certificates.trustedservices.intel.com/IntelSGXRootCA.der";
     assert_eq!(client.crl(root).await.unwrap(), answer("/IntelSGXRootCA.der").body);
     let fault = client.crl("https://169.254.169.254/latest").await.unwrap_err();
-    assert!(matches!(fault, FetchError::Malformed { .. }), "{fault}");
+    assert!(matches!(fault, FetchError::BadRequest { .. }), "{fault}");
 }
 
 #[tokio::test]
@@ -221,7 +227,7 @@ async fn keeps_what_each_source_said_in_their_order() {
     let fault = builder().sources(sources).build().unwrap().fetch(tcb_info()).await.unwrap_err();
     let FetchError::EverySource(said) = &fault else { panic!("{fault}") };
     assert!(
-        matches!(&said[0], FetchError::Refused { status: 404, url } if url.starts_with(&first.url()))
+        matches!(&said[0], FetchError::Refused { status: 404, url, .. } if url.starts_with(&first.url()))
     );
     assert!(matches!(&said[1], FetchError::Untrusted { url, .. } if *url == second.url()));
     assert_eq!(fault.code(), "fetch.untrusted");
@@ -280,4 +286,111 @@ async fn without_a_source_there_is_nothing() {
     let files = builder().source(Source::files("/nonexistent")).build().unwrap();
     let fault = files.fetch(tcb_info()).await.unwrap_err();
     assert!(matches!(fault, FetchError::Unreachable { .. }), "{fault}");
+}
+
+/// What a PCS answers about the platform, with one thing in it replaced by another.
+fn lie(head: &str, of: &str, by: &str) -> Reply {
+    let found = answer(path(head));
+    let replaced = |text: &str| text.replace(of, by);
+    let headers: Vec<(&str, String)> =
+        found.headers.iter().map(|(name, value)| (*name, replaced(value))).collect();
+    let headers: Vec<(&str, &str)> =
+        headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let body = replaced(&String::from_utf8(found.body.clone()).unwrap());
+    http("200 OK", &headers, body.as_bytes())
+}
+
+#[tokio::test]
+async fn pck_certificates_that_are_not_what_stands_beside_them_come_from_the_next_source() {
+    let good = server();
+    let fmspc = platform().hardware.fmspc.to_string();
+    let ca = platform().hardware.ca.name();
+    let other = if ca == "platform" { "processor" } else { "platform" };
+    let proof = PlatformProof::EncryptedPpid(vec![7; 384]);
+    let query = PlatformQuery { proof, pce_id: platform().hardware.pce_id };
+    for (of, by) in [
+        (fmspc.as_str(), "000000000001"),
+        (ca, other),
+        ("\"sgxtcbcomp01svn\":", "\"sgxtcbcomp01svn\":1"),
+        ("MII", "MIJ"),
+    ] {
+        let (of, by) = (of.to_owned(), by.to_owned());
+        let named = of.clone();
+        let bad = Scripted::http(move |head| lie(head, &of, &by)).await;
+        let fault = client(&bad.url()).pck_certificates(&query).await.unwrap_err();
+        assert!(matches!(fault, FetchError::Untrusted { .. }), "{named}: {fault}");
+        let both = builder().sources([source(&bad.url()), source(&good.url())]).build().unwrap();
+        both.pck_certificates(&query).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn certificates_for_another_pce_than_asked_for_are_untrusted() {
+    let path = format!(
+        "/sgx/certification/v4/pckcerts?encrypted_ppid={}&pceid={}",
+        "07".repeat(384),
+        platform().hardware.pce_id
+    );
+    let server = Scripted::http(move |_| lie(&format!("GET {path} HTTP/1.1"), "\0", "")).await;
+    let proof = PlatformProof::EncryptedPpid(vec![7; 384]);
+    let query = PlatformQuery { proof, pce_id: "00ff".parse().unwrap() };
+    let fault = client(&server.url()).pck_certificates(&query).await.unwrap_err();
+    assert!(matches!(fault, FetchError::Untrusted { .. }), "{fault}");
+}
+
+#[tokio::test]
+async fn a_proof_of_a_wrong_length_is_never_sent() {
+    let server = server();
+    let client = client(&server.url());
+    let pce_id = platform().hardware.pce_id;
+    for proof in [
+        PlatformProof::EncryptedPpid(vec![7; 383]),
+        PlatformProof::EncryptedPpid(vec![7; 385]),
+        PlatformProof::Manifest(vec![]),
+        PlatformProof::Manifest(vec![7; tdattest_wire::limits::PLATFORM_MANIFEST_BYTES + 1]),
+    ] {
+        let fault = client.pck_certificates(&PlatformQuery { proof, pce_id }).await.unwrap_err();
+        assert!(matches!(fault, FetchError::BadRequest { .. }), "{fault}");
+    }
+    assert!(server.requests().is_empty());
+}
+
+#[tokio::test]
+async fn a_list_of_families_that_is_none_comes_from_the_next_source() {
+    let bad = Scripted::http(|_| http("200 OK", &[], b"{}")).await;
+    let good = server();
+    let client = builder().sources([source(&bad.url()), source(&good.url())]).build().unwrap();
+    let all = client.fmspcs("all").await.unwrap();
+    assert_eq!(all, families());
+    assert_eq!(bad.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn a_genuine_document_that_is_too_old_does_not_hide_a_newer_one() {
+    let long_ago = || "2026-06-01T12:00:00Z".parse().unwrap();
+    let address = "127.0.0.1:0".parse().unwrap();
+    let stale = PcsServer::start(platform(), &address, std::sync::Arc::new(long_ago)).unwrap();
+    let fresh = server();
+    let client = builder().sources([source(&stale.url()), source(&fresh.url())]).build().unwrap();
+    let (first, old) = client.fetch_accepting(tcb_info(), |_, _| Ok(())).await.unwrap();
+    let is_newer = |validity: &tdattest_wire::endorsement::Validity| validity.issued > old.issued;
+    let newer = |_: &_, validity: &_| is_newer(validity).then_some(()).ok_or("too old".to_owned());
+    let (second, new) = client.fetch_accepting(tcb_info(), newer).await.unwrap();
+    assert!(new.issued > old.issued && second.body != first.body);
+    let none = |_: &_, _: &_| Err("not wanted".to_owned());
+    let fault = client.fetch_accepting(tcb_info(), none).await.unwrap_err();
+    let FetchError::EverySource(said) = &fault else { panic!("{fault}") };
+    let refused = |url: String| FetchError::NotAccepted { url, cause: "not wanted".into() };
+    assert_eq!(*said, [refused(stale.url()), refused(fresh.url())]);
+}
+
+#[tokio::test]
+async fn the_root_that_one_source_showed_is_known_to_all() {
+    let lacking = server();
+    lacking.fail("rootcacrl=404".parse().unwrap());
+    let other = server();
+    other.fail("pckcrl=404".parse().unwrap());
+    let client = builder().sources([source(&lacking.url()), source(&other.url())]).build().unwrap();
+    client.fetch(PcsRequest::RootCaCrl).await.unwrap();
+    assert_eq!(other.count(Endpoint::PckCrl), 0);
 }

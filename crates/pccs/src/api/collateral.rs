@@ -6,8 +6,6 @@
 use std::sync::Arc;
 
 use data_encoding::HEXLOWER;
-use serde::{Deserialize, Serialize};
-use tdattest_wire::bytes::Fmspc;
 use tdattest_wire::pcs::{PckCa, PcsRequest};
 use tdattest_wire::quote::TeeType;
 use tdattest_wire::time::UnixTime;
@@ -169,13 +167,6 @@ fn in_version(cache: &Cache, version: Version) -> Result<(), Refusal> {
     }
 }
 
-/// A platform family, as Intel lists it.
-#[derive(Serialize, Deserialize)]
-struct Family {
-    fmspc: Fmspc,
-    platform: String,
-}
-
 /// The platform families. Unsigned, so that it is only passed on, and only where clients may cause a fetch.
 pub(super) async fn fmspcs(cache: &Arc<Cache>, parameters: &Parameters) -> Result<Answer, Refusal> {
     let asked = parameters.first("platform").unwrap_or("all");
@@ -192,13 +183,11 @@ pub(super) async fn fmspcs(cache: &Arc<Cache>, parameters: &Parameters) -> Resul
     }
     let client = cache.upstream().ok_or(Refusal::NoCacheData)?;
     let read_at = cache.hot.generation();
-    let list = {
+    let families = {
         let _permit = cache.permit().await?;
         let fetched = client.fmspcs(kind).await;
         cache.asked("platform families", fetched)?
     };
-    let families: Vec<Family> = serde_json::from_slice(&list)
-        .map_err(|fault| Refusal::Upstream(format!("the list of platform families: {fault}")))?;
     let body = serde_json::to_vec(&families).map_err(|_| Refusal::Internal)?;
     let ends = now.saturating_add(FAMILIES_HELD);
     let window = Window { fetched_at: now, overdue_at: ends, ends };
