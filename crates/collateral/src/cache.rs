@@ -28,6 +28,7 @@ pub use served::{CacheError, Cached, Failure, Origin};
 
 use crate::archive::{Archive, ArchiveError, Kept};
 use crate::authenticate::Authenticate;
+use crate::error::FetchError;
 use crate::fetch::Fetch;
 use crate::guard::{Edition, Guard};
 use flight::{Flights, Joined};
@@ -188,15 +189,34 @@ impl Cache {
     }
 
     async fn fetched(&self, request: PcsRequest) -> Result<Cached, Failure> {
-        let endorsement = self.source.fetch(request).await.map_err(Failure::Fetch)?;
+        let refused = Mutex::new(None);
+        let accepts = |_: &Endorsement, validity: &Validity| {
+            self.wanted(request, validity).map_err(|failure| {
+                let cause = failure.to_string();
+                *refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
+                cause
+            })
+        };
+        let fetched = self.source.fetch_accepting(request, &accepts).await;
+        let endorsement = fetched.map_err(|fault| match (&fault, refused.into_inner()) {
+            // Of several sources what each said tells more.
+            (FetchError::NotAccepted { .. }, Ok(Some(failure))) => failure,
+            _ => Failure::Fetch(fault),
+        })?;
         let validity = self.verified(request, &endorsement)?;
-        self.admit(request, &validity)?;
+        self.wanted(request, &validity)?;
         let fetched_at = (self.clock)();
+        Ok(self.kept(Cached { endorsement, validity, fetched_at, origin: Origin::Fresh }))
+    }
+
+    /// Lets through what is neither older than what was seen nor past its end.
+    fn wanted(&self, request: PcsRequest, validity: &Validity) -> Result<(), Failure> {
+        self.admit(request, validity)?;
         let ended = validity.ends();
-        if ended < fetched_at && !self.allow_stale {
+        if ended < (self.clock)() && !self.allow_stale {
             return Err(Failure::Ended { request, ended });
         }
-        Ok(self.kept(Cached { endorsement, validity, fetched_at, origin: Origin::Fresh }))
+        Ok(())
     }
 
     fn verified(

@@ -43,7 +43,7 @@ pub use client::Client;
 pub use crl_address::crl_request;
 pub use error::{FetchError, SourceError};
 pub use family::PlatformFamily;
-pub use fetch::{Fetch, Fetching};
+pub use fetch::{Accepts, Fetch, Fetching};
 pub use opening::ClientBuilder;
 pub use retry::RetryPolicy;
 pub use source::{ApiVersion, Proxy, ServiceKind, Source};

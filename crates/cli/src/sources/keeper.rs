@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use tdattest_collateral::archive::collateral;
 use tdattest_collateral::cache::{CacheError, Cached, Failure, Origin};
-use tdattest_collateral::{Authenticate as _, Cache, Client, FetchError, RetryPolicy, SourceError};
+use tdattest_collateral::{Authenticate, Cache, Client, FetchError, RetryPolicy, SourceError};
 use tdattest_verifier::TrustAnchor;
 use tdattest_verifier::result::Judgement;
 use tdattest_verifier::wire::collateral::Collateral;
@@ -23,7 +23,6 @@ use crate::output::{self, Hinted};
 pub(crate) struct Keeper {
     client: Client,
     cache: Option<Arc<Cache>>,
-    authenticate: Arc<Authenticator>,
     now: UnixTime,
 }
 
@@ -37,8 +36,8 @@ impl Keeper {
     /// When a source cannot be used as it is configured.
     pub(crate) fn open(sources: Sources, anchor: TrustAnchor, now: UnixTime) -> Result<Self> {
         let folder = sources.cache_dir.as_deref().map(|folder| cache_folder(folder, &anchor));
-        let authenticate = Arc::new(Authenticator::new(anchor));
-        let client = Client::builder(Arc::clone(&authenticate) as Arc<_>)
+        let authenticate: Arc<dyn Authenticate> = Arc::new(Authenticator::new(anchor));
+        let client = Client::builder(Arc::clone(&authenticate))
             .sources(sources.sources)
             .deadline(DEADLINE)
             .retry(RetryPolicy { attempts: ATTEMPTS, ..RetryPolicy::default() })
@@ -47,7 +46,7 @@ impl Keeper {
         let cache = folder.map(|folder| {
             let clock = Arc::new(move || now);
             let source = Arc::new(client.clone());
-            let mut cache = Cache::new(&folder, source, Arc::clone(&authenticate) as Arc<_>, clock);
+            let mut cache = Cache::new(&folder, source, authenticate, clock);
             if sources.allow_rollback {
                 cache = cache.dangerous_allow_rollback();
             }
@@ -56,7 +55,7 @@ impl Keeper {
             }
             Arc::new(cache)
         });
-        Ok(Self { client, cache, authenticate, now })
+        Ok(Self { client, cache, now })
     }
 
     /// Where things are kept, if they are.
@@ -88,11 +87,11 @@ impl Keeper {
             let mut tasks = JoinSet::new();
             for request in group {
                 let (cache, client) = (self.cache.clone(), self.client.clone());
-                let (authenticate, now) = (Arc::clone(&self.authenticate), self.now);
+                let now = self.now;
                 tasks.spawn(async move {
                     let outcome = match cache {
                         Some(cache) => cache.document(request).await,
-                        None => unkept(&client, &authenticate, request, now).await,
+                        None => unkept(&client, request, now).await,
                     };
                     (request, outcome)
                 });
@@ -148,18 +147,10 @@ pub(crate) fn cache_folder(folder: &Path, anchor: &TrustAnchor) -> PathBuf {
     folder.join(format!("root-{fingerprint}"))
 }
 
-async fn unkept(
-    client: &Client,
-    authenticate: &Authenticator,
-    request: PcsRequest,
-    now: UnixTime,
-) -> Outcome {
-    let nothing = CacheError::Nothing;
-    let endorsement =
-        client.fetch(request).await.map_err(|fault| nothing(Failure::Fetch(fault)))?;
-    let validity = authenticate
-        .endorsement(&endorsement)
-        .map_err(|fault| nothing(Failure::Untrusted { request, fault }))?;
+async fn unkept(client: &Client, request: PcsRequest, now: UnixTime) -> Outcome {
+    let fetched = client.fetch_accepting(request, |_, _| Ok(())).await;
+    let (endorsement, validity) =
+        fetched.map_err(|fault| CacheError::Nothing(Failure::Fetch(fault)))?;
     Ok(Cached { endorsement, validity, fetched_at: now, origin: Origin::Fresh })
 }
 

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use tdattest_collateral::archive::Kept;
 use tdattest_collateral::cache::{CacheError, Cached, Failure, Origin, kept_in};
 use tdattest_collateral::guard::Rollback;
+use tdattest_collateral::{Archive, Client, Source};
 use tdattest_wire::pcs::PcsRequest;
 
 use crate::world::{
-    DAY, Script, Scripted, World, block_on, day, minted, pck_ca, platform, tcb_info,
+    DAY, Judge, Script, Scripted, World, block_on, day, minted, pck_ca, platform, tcb_info,
 };
 
 fn served(world: &World, request: PcsRequest) -> Cached {
@@ -184,6 +185,35 @@ fn a_lower_evaluation_data_number_is_refused_though_the_entry_is_gone() {
     assert_eq!(allowed.validity.evaluation_data_number, Some(low));
     // What was allowed once is what has been seen from then on.
     assert_eq!(served(&world, tcb_info()).origin, Origin::Cache);
+}
+
+#[test]
+fn a_source_that_is_behind_or_has_an_ended_document_does_not_hide_one_that_is_not() {
+    let world = World::new();
+    world.set_now(day(40));
+    world.serve_of(day(32));
+    served(&world, tcb_info());
+    fs::remove_dir_all(world.folder().join("documents")).unwrap();
+
+    let folder = tempfile::tempdir().unwrap();
+    // Ended; older than what was seen; newer than that.
+    let sources = [0, 31, 33].map(|days| {
+        let endorsement = minted(&platform(), tcb_info(), day(days));
+        let archive = Archive::from_iter([Kept { endorsement, fetched_at: day(days) }]);
+        let path = folder.path().join(format!("{days}.json"));
+        fs::write(&path, archive.write().unwrap()).unwrap();
+        Source::files(path)
+    });
+    let client = Client::builder(Judge::of(&platform())).sources(sources.clone()).build().unwrap();
+    let found = block_on(world.cache_of(Arc::new(client)).document(tcb_info())).unwrap();
+    assert_eq!((found.origin, found.validity.issued), (Origin::Fresh, day(33)));
+
+    fs::remove_dir_all(world.folder().join("documents")).unwrap();
+    let [_, behind, _] = sources;
+    let client = Client::builder(Judge::of(&platform())).source(behind).build().unwrap();
+    let alone = block_on(world.cache_of(Arc::new(client)).document(tcb_info()));
+    let rollback = Rollback::Issued { request: tcb_info(), found: day(31), seen: day(33) };
+    assert_eq!(alone, Err(CacheError::Nothing(Failure::Rollback(rollback))));
 }
 
 #[test]

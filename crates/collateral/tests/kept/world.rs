@@ -166,10 +166,14 @@ impl World {
 
     /// A cache as a new process has it.
     pub(crate) fn cache(&self) -> Cache {
+        self.cache_of(Arc::clone(&self.source) as Arc<dyn Fetch>)
+    }
+
+    /// A cache in front of another source.
+    pub(crate) fn cache_of(&self, source: Arc<dyn Fetch>) -> Cache {
         let now = Arc::clone(&self.now);
         let clock: Clock =
             Arc::new(move || UnixTime::from_secs(now.load(Ordering::SeqCst)).unwrap());
-        let source: Arc<dyn Fetch> = Arc::clone(&self.source) as Arc<dyn Fetch>;
         Cache::new(self.folder.path(), source, Judge::of(&platform()), clock)
     }
 }
