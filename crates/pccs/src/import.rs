@@ -1,9 +1,10 @@
-//! Takes over what Intel's PCCS has kept: its database, `pckcache.db`.
+//! Takes over what Intel's PCCS has kept, its database `pckcache.db`; or what an archive brings.
 //!
 //! Source: Intel's PCCS as observed, versions 3 to 5 of its database in SQLite.
 //! Must stay true: the file is only read; what it says is verified as if it came over the network, and what cannot be
 //! verified is told and left out; nothing newer that is kept already is replaced.
 
+mod archive;
 mod documents;
 mod file;
 mod others;
@@ -21,6 +22,7 @@ use crate::store::{
     AppraisalPolicy, Document, Platform, PlatformCertificate, Put, Registration, RegistrationState,
     Selection, Store, StoreError,
 };
+pub use archive::archive;
 use file::Source;
 
 /// Most refusals that a report tells in words. More are counted.
@@ -70,7 +72,7 @@ impl fmt::Display for Refused {
     }
 }
 
-/// What became of a database.
+/// What became of a database, or an archive.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     /// Signed documents that are kept now: TCB info, identities, CRLs.
@@ -103,7 +105,7 @@ impl Report {
     }
 }
 
-/// One thing of the database, verified.
+/// One thing, verified.
 enum Item {
     Document(Document),
     Platform(PlatformItem),

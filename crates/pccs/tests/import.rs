@@ -6,8 +6,9 @@ use std::sync::Arc;
 use percent_encoding::percent_decode_str;
 use rusqlite::{Connection, ToSql};
 use sha2::{Digest as _, Sha384};
-use tdattest_pccs::collateral::Authenticate;
-use tdattest_pccs::import::{ImportError, Report, pckcache};
+use tdattest_pccs::collateral::archive::Kept;
+use tdattest_pccs::collateral::{Archive, Authenticate};
+use tdattest_pccs::import::{ImportError, Report, archive, pckcache};
 use tdattest_pccs::store::memory::Memory;
 use tdattest_pccs::store::sqlite::Sqlite;
 use tdattest_pccs::store::{PlatformKey, RegistrationState, Store};
@@ -391,6 +392,29 @@ fn replaces_nothing_that_is_newer() {
     assert_eq!((report.kept_newer, report.platforms, report.documents), (3, 0, 9));
     assert_eq!(wait(store.platform(&key())).unwrap(), Some(kept));
     assert_eq!(wait(store.document(PcsRequest::RootCaCrl)).unwrap(), Some(document));
+}
+
+#[test]
+fn takes_over_the_documents_of_an_archive_that_are_genuine() {
+    let database = Database::full();
+    let kept_before = Memory::new();
+    database.import(&kept_before).unwrap();
+    let document = |request| wait(kept_before.document(request)).unwrap().unwrap();
+    let later = now().saturating_add(60);
+    let genuine = document(PcsRequest::RootCaCrl).endorsement;
+    let mut forged = document(PcsRequest::PckCrl(PckCa::Platform)).endorsement;
+    *forged.body.last_mut().unwrap() ^= 1;
+    let found = [&genuine, &forged]
+        .map(|endorsement| Kept { endorsement: endorsement.clone(), fetched_at: later });
+    let found = Archive::parse(Archive::from_iter(found).write().unwrap().as_bytes()).unwrap();
+
+    let store = Memory::new();
+    let report = wait(archive(&found, &store, judge().as_ref(), now())).unwrap();
+    assert_eq!((report.documents, report.kept_newer), (1, 0));
+    assert_eq!(refused(&report), [forged.request.path()]);
+    assert_eq!(wait(store.document(forged.request)).unwrap(), None);
+    let kept = wait(store.document(genuine.request)).unwrap().unwrap();
+    assert_eq!((kept.endorsement, kept.fetched_at), (genuine, now()));
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod diff;
 mod difference;
 mod export;
 mod fetch;
+mod fetching;
 mod gather;
 mod import;
 mod listing;

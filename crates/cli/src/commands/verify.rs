@@ -1,21 +1,19 @@
 //! `tdattest verify`: is this quote by a genuine and current platform, and if not, why?
 
-use std::path::{Path, PathBuf};
+mod judge;
 
-use anyhow::{Result, bail};
-use tdattest_verifier::result::Judgement;
-use tdattest_verifier::wire::collateral::Collateral;
-use tdattest_verifier::wire::pcs::PcsRequests;
-use tdattest_verifier::wire::quote::Quote;
+use std::path::PathBuf;
+
+use anyhow::Result;
+use tdattest_verifier::CLOCK_SKEW_S;
 use tdattest_verifier::wire::time::UnixTime;
-use tdattest_verifier::{CLOCK_SKEW_S, Policy, TrustAnchor, Verifier, crypto};
 
-use crate::arguments::{ReportDataArgs, now, parse_time};
+use crate::arguments::{ReportDataArgs, parse_time};
 use crate::exit::Exit;
+use crate::output;
 use crate::report::Report;
-use crate::sources::keeper::Keeper;
-use crate::sources::{SourceArgs, trust_anchor};
-use crate::{input, output};
+use crate::sources::SourceArgs;
+pub(crate) use judge::judge;
 
 /// Verify a quote
 ///
@@ -107,73 +105,4 @@ pub(crate) fn run(args: &Args) -> Result<Exit> {
         Report::new(&judgement).show()?;
     }
     Ok(Exit::of(&judgement))
-}
-
-/// Parse, verify, appraise: what every command that judges a quote calls.
-pub(crate) fn judge(args: &Args) -> Result<Judgement> {
-    let files = [Some(&args.quote), args.collateral.as_ref(), args.root.as_ref()];
-    let files = files.into_iter().chain([args.report_data.data_file()]).flatten();
-    if files.filter(|file| is_stdin(file)).count() > 1 {
-        bail!("only one of the files can come from standard input");
-    }
-    let policy = args.policy()?;
-    let anchor = trust_anchor(args.root.as_deref())?;
-    let now = args.at.map_or_else(now, Ok)?;
-    let bytes = match input::quote(&args.quote) {
-        Ok(bytes) => bytes,
-        Err(problem) => return Ok(Judgement::Input(problem)),
-    };
-    let quote = match Quote::parse(&bytes) {
-        Ok(quote) => quote,
-        Err(fault) => return Ok(Judgement::UnreadableQuote(fault)),
-    };
-    let collateral = match args.collateral(&quote, &anchor, now)? {
-        Ok(collateral) => collateral,
-        Err(judgement) => return Ok(*judgement),
-    };
-    let verifier = Verifier::new(anchor, crypto::aws_lc()).with_clock_skew_s(args.clock_skew);
-    Ok(Judgement::appraise(verifier.verify(&quote, &collateral, now), &policy))
-}
-
-impl Args {
-    fn policy(&self) -> Result<Policy> {
-        let mut policy = Policy::genuine_platform();
-        if self.dangerous_allow_debug {
-            policy = policy.dangerous_allow_debug();
-        }
-        if let Some(report_data) = self.report_data.report_data()? {
-            policy = policy.expect_report_data(report_data);
-        }
-        Ok(policy)
-    }
-
-    /// The collateral that is given, or else fetched. The inner error is a judgement: there is none.
-    fn collateral(
-        &self,
-        quote: &Quote<'_>,
-        anchor: &TrustAnchor,
-        now: UnixTime,
-    ) -> Result<Result<Collateral, Box<Judgement>>> {
-        let set = self.sources.set().unwrap_or_default();
-        if let Some(path) = &self.collateral {
-            return Ok(input::collateral_of(path, quote, set));
-        }
-        if self.offline {
-            return Ok(Err(Box::new(Judgement::NoCollateral)));
-        }
-        let sources = self.sources.resolve()?;
-        let requests = match PcsRequests::for_quote(quote, sources.set) {
-            Ok(requests) => requests,
-            Err(fault) => {
-                let text = format!("it cannot be told which collateral to fetch: {fault}");
-                return Ok(Err(Box::new(Judgement::CollateralUnavailable(text))));
-            }
-        };
-        let keeper = Keeper::open(sources, anchor.clone(), now)?;
-        Ok(keeper.collateral(&requests).map_err(|unavailable| Box::new(unavailable.judgement())))
-    }
-}
-
-fn is_stdin(path: &Path) -> bool {
-    path == Path::new("-")
 }

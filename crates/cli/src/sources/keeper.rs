@@ -208,6 +208,9 @@ fn fetch_remedy(fault: &FetchError) -> &'static str {
         "fetch.not-found" => {
             "Intel has no such document, or the source lacks it: check FMSPC, TEE and --set, or add another --source"
         }
+        "fetch.not-accepted" => {
+            "the sources are behind, or have old documents: use another; --dangerous-allow-rollback and --dangerous-allow-stale take them"
+        }
         "fetch.refused" => "check --api-key-file, and whether the source is one of collateral",
         _ => {
             "check the address and the network; --source names another place, --collateral brings a file"

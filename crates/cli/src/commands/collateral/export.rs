@@ -6,19 +6,17 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use tdattest_verifier::wire::bytes::Fmspc;
 use tdattest_verifier::wire::pcs::{EvaluationDataSet, PcsRequest};
-use tdattest_verifier::wire::time::UnixTime;
 
+use super::fetching::{Fetching, FetchingArgs};
 use super::gather::{fetched, of_cache, requests};
 use super::place::REMEDY;
 use super::platforms::of_quote;
-use crate::arguments::{now, parse_time};
 use crate::authenticate::Authenticator;
 use crate::destination::{DestinationArgs, Form};
 use crate::documents;
 use crate::exit::Exit;
 use crate::output::{self, Hinted};
-use crate::sources::keeper::{Keeper, cache_folder};
-use crate::sources::{SourceArgs, trust_anchor};
+use crate::sources::keeper::cache_folder;
 
 /// Write documents into one archive, to carry them to where there is no network
 ///
@@ -36,19 +34,12 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     quote: Vec<PathBuf>,
 
-    /// As of this time: RFC 3339 (2026-01-31T12:00:00Z) or Unix seconds [default: now]
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
-    at: Option<UnixTime>,
-
-    /// Trust this root certificate (PEM or DER) instead of Intel's
-    #[arg(long, value_name = "FILE")]
-    root: Option<PathBuf>,
-
     #[command(flatten)]
     destination: DestinationArgs,
 
+    // The last, since its heading stays for whatever follows.
     #[command(flatten)]
-    sources: SourceArgs,
+    fetching: FetchingArgs,
 }
 
 const EXAMPLES: &str = "\
@@ -68,19 +59,17 @@ Exit codes:
   3  a document cannot be had, or nothing is kept";
 
 pub(super) fn run(args: &Args) -> Result<Exit> {
-    let config = args.sources.configuration()?;
-    let anchor = trust_anchor(args.root.as_deref().or(config.root.as_deref()))?;
-    let sources = args.sources.resolve()?;
+    let fetching = args.fetching.resolve()?;
     let families = args.families()?;
     let archive = if families.is_empty() {
+        let Fetching { sources, anchor, .. } = fetching;
         let Some(folder) = &sources.cache_dir else { bail!("--no-cache leaves nothing to export") };
         let found = documents::of_cache(&cache_folder(folder, &anchor));
         let found = found.map_err(|problem| Hinted::error(problem, REMEDY))?;
         of_cache(found, &Authenticator::new(anchor))
     } else {
-        let requests = requests(&families, args.sources.set());
-        let keeper = Keeper::open(sources, anchor, args.at.map_or_else(now, Ok)?)?;
-        match fetched(&keeper, &requests)? {
+        let requests = requests(&families, args.fetching.set());
+        match fetched(&fetching.keeper()?, &requests)? {
             Ok(archive) => archive,
             Err(unavailable) => {
                 output::error(&unavailable.error());

@@ -4,16 +4,13 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, anyhow};
 use tdattest_verifier::wire::bytes::Fmspc;
-use tdattest_verifier::wire::pcs::PcsRequests;
-use tdattest_verifier::wire::time::UnixTime;
+use tdattest_verifier::wire::pcs::{EvaluationDataSet, PcsRequests};
 
+use super::fetching::FetchingArgs;
 use super::platforms::{Ca, Tee, of_quote};
-use crate::arguments::{now, parse_time};
 use crate::destination::{DestinationArgs, Form};
 use crate::exit::Exit;
 use crate::output;
-use crate::sources::keeper::Keeper;
-use crate::sources::{SourceArgs, trust_anchor};
 
 /// Fetch the collateral of a quote, or of a platform family, as a bundle
 ///
@@ -38,19 +35,12 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "quote")]
     tee: Option<Tee>,
 
-    /// As of this time: RFC 3339 (2026-01-31T12:00:00Z) or Unix seconds [default: now]
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
-    at: Option<UnixTime>,
-
-    /// Trust this root certificate (PEM or DER) instead of Intel's
-    #[arg(long, value_name = "FILE")]
-    root: Option<PathBuf>,
-
     #[command(flatten)]
     destination: DestinationArgs,
 
+    // The last, since its heading stays for whatever follows.
     #[command(flatten)]
-    sources: SourceArgs,
+    fetching: FetchingArgs,
 }
 
 const EXAMPLES: &str = "\
@@ -74,12 +64,9 @@ Exit codes:
   3  a document cannot be had";
 
 pub(super) fn run(args: &Args) -> Result<Exit> {
-    let config = args.sources.configuration()?;
-    let anchor = trust_anchor(args.root.as_deref().or(config.root.as_deref()))?;
-    let sources = args.sources.resolve()?;
-    let requests = args.requests(&sources)?;
-    let keeper = Keeper::open(sources, anchor, args.at.map_or_else(now, Ok)?)?;
-    let collateral = match keeper.collateral(&requests) {
+    let fetching = args.fetching.resolve()?;
+    let requests = args.requests(fetching.sources.set)?;
+    let collateral = match fetching.keeper()?.collateral(&requests) {
         Ok(collateral) => collateral,
         Err(unavailable) => {
             output::error(&unavailable.error());
@@ -92,12 +79,12 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
 }
 
 impl Args {
-    fn requests(&self, sources: &crate::sources::Sources) -> Result<PcsRequests> {
+    fn requests(&self, set: EvaluationDataSet) -> Result<PcsRequests> {
         match (&self.quote, self.fmspc, self.ca) {
-            (Some(quote), ..) => of_quote(quote, sources.set),
+            (Some(quote), ..) => of_quote(quote, set),
             (None, Some(fmspc), Some(ca)) => {
                 let tee = self.tee.unwrap_or(Tee::Tdx);
-                Ok(PcsRequests::new(tee.into(), fmspc, ca.into(), sources.set))
+                Ok(PcsRequests::new(tee.into(), fmspc, ca.into(), set))
             }
             _ => Err(anyhow!("give a quote, or --fmspc and --ca")),
         }

@@ -5,15 +5,12 @@ use std::path::PathBuf;
 use anyhow::{Result, anyhow, bail};
 use tdattest_collateral::archive::Kept;
 use tdattest_collateral::cache::Origin;
-use tdattest_verifier::wire::time::UnixTime;
 
+use super::fetching::FetchingArgs;
 use super::listing::document;
-use crate::arguments::{now, parse_time};
 use crate::documents;
 use crate::exit::Exit;
 use crate::output;
-use crate::sources::keeper::Keeper;
-use crate::sources::{SourceArgs, trust_anchor};
 
 /// Put the documents of an archive into the cache, for where there is no network
 ///
@@ -25,16 +22,8 @@ pub(crate) struct Args {
     /// The archive, as `tdattest collateral export` wrote it; `-` for standard input
     archive: PathBuf,
 
-    /// As of this time: RFC 3339 (2026-01-31T12:00:00Z) or Unix seconds [default: now]
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
-    at: Option<UnixTime>,
-
-    /// Trust this root certificate (PEM or DER) instead of Intel's
-    #[arg(long, value_name = "FILE")]
-    root: Option<PathBuf>,
-
     #[command(flatten)]
-    sources: SourceArgs,
+    fetching: FetchingArgs,
 }
 
 const EXAMPLES: &str = "\
@@ -49,9 +38,7 @@ Exit codes:
   2  misuse, or an input that cannot be read, or a cache that cannot be written";
 
 pub(super) fn run(args: &Args) -> Result<Exit> {
-    let config = args.sources.configuration()?;
-    let anchor = trust_anchor(args.root.as_deref().or(config.root.as_deref()))?;
-    let keeper = Keeper::open(args.sources.resolve()?, anchor, args.at.map_or_else(now, Ok)?)?;
+    let keeper = args.fetching.resolve()?.keeper()?;
     let Some(cache) = keeper.cache() else { bail!("--no-cache leaves nowhere to import to") };
     let found = documents::at(&args.archive).map_err(|problem| anyhow!(problem))?;
     let mut refused = found.faults;

@@ -5,6 +5,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow, bail};
+use tdattest_pccs::collateral::Archive;
 use tdattest_pccs::config::{Config, StoreAt};
 use tdattest_pccs::import::{self, ImportError, Report};
 use tdattest_pccs::{Answer, Counters, bring, tokens};
@@ -17,14 +18,15 @@ use crate::input::{self, reason, shown};
 use crate::output::{self, Hinted};
 use crate::table::pairs;
 
-/// Take over the cache of Intel's service, or the collateral that pcsclient.py has fetched
+/// Take over the cache of Intel's service, or collateral that was fetched elsewhere
 ///
-/// The file is Intel's pckcache.db (SQLite), whose service may go on running, or a platform_collaterals.json. Everything
-/// is verified up to the root before it is kept; what does not hold is named and left out. Nothing newer is replaced.
+/// The file is Intel's pckcache.db (SQLite), whose service may go on running, a platform_collaterals.json of
+/// pcsclient.py, or an archive of `tdattest collateral export`, which has no PCK certificates. Everything is verified up
+/// to the root before it is kept; what does not hold is named and left out. Nothing newer is replaced.
 #[derive(clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(super) struct Args {
-    /// The file: pckcache.db or platform_collaterals.json
+    /// The file: pckcache.db, platform_collaterals.json, or an archive
     file: PathBuf,
 
     #[command(flatten)]
@@ -39,6 +41,10 @@ Examples:
   Fill a service that has no way to Intel:
     tdattest pccs import platform_collaterals.json --state pccs
 
+  Fill it with what TDs are verified by, from where there is one:
+    tdattest collateral export --fmspc 50806F000000 -o archive.json
+    tdattest pccs import archive.json --state pccs
+
 Exit codes:
   0  everything was taken over, or is kept in a newer edition
   1  something was left out: it does not hold
@@ -47,6 +53,9 @@ Exit codes:
 
 /// Largest platform_collaterals.json: some thousand platforms.
 const JSON_BYTES: usize = 256 * 1024 * 1024;
+
+/// What can be taken over.
+const FILES: &str = "the file is Intel's pckcache.db, what `pcsclient.py fetch` writes, or an archive of `tdattest collateral export`";
 
 /// How every SQLite database begins.
 const SQLITE: &[u8] = b"SQLite format 3\0";
@@ -59,7 +68,13 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
     }
     match is_database(&args.file)? {
         true => database(&args.file, &config),
-        false => collaterals(&args.file, config),
+        false => {
+            let text = input::read(&args.file, JSON_BYTES).map_err(|problem| anyhow!(problem))?;
+            match Archive::is_archive(&text) {
+                true => archive(&args.file, &text, &config),
+                false => collaterals(&args.file, text, config),
+            }
+        }
     }
 }
 
@@ -83,10 +98,24 @@ fn database(path: &Path, config: &Config) -> Result<Exit> {
     match outcome {
         Ok(report) => told(&report),
         Err(ImportError::Store(fault)) => Ok(open::unavailable(&fault, config)),
-        Err(fault) => {
-            let hint = "the file is Intel's pckcache.db, or a platform_collaterals.json";
-            Err(Hinted::error(format!("{}: {fault}", shown(path)), hint))
-        }
+        Err(fault) => Err(Hinted::error(format!("{}: {fault}", shown(path)), FILES)),
+    }
+}
+
+fn archive(path: &Path, text: &[u8], config: &Config) -> Result<Exit> {
+    let archive = Archive::parse(text).map_err(|fault| anyhow!("{}: {fault}", shown(path)))?;
+    let authenticator = open::authenticator(config)?;
+    let outcome = open::runtime()?.block_on(async {
+        anyhow::Ok(match open::store(config).await? {
+            Ok(store) => {
+                import::archive(&archive, store.as_ref(), authenticator.as_ref(), now()?).await
+            }
+            Err(fault) => Err(fault),
+        })
+    })?;
+    match outcome {
+        Ok(report) => told(&report),
+        Err(fault) => Ok(open::unavailable(&fault, config)),
     }
 }
 
@@ -112,8 +141,7 @@ fn told(report: &Report) -> Result<Exit> {
 }
 
 /// Hands the file to the API, as an administrator would: with a token that is good for this once.
-fn collaterals(path: &Path, mut config: Config) -> Result<Exit> {
-    let body = input::read(path, JSON_BYTES).map_err(|problem| anyhow!(problem))?;
+fn collaterals(path: &Path, body: Vec<u8>, mut config: Config) -> Result<Exit> {
     let token = tokens::generate()?;
     config.api.admin_token_hash = Some(bring::token_hash(&token));
     let runtime = open::runtime()?;
@@ -141,9 +169,6 @@ fn collaterals(path: &Path, mut config: Config) -> Result<Exit> {
             Ok(Exit::Refused)
         }
         503 => bail!("the database has failed: nothing was taken over"),
-        status => {
-            let hint = "the file is Intel's pckcache.db, or what `pcsclient.py fetch` writes";
-            Err(Hinted::error(format!("{}: {said} ({status})", shown(path)), hint))
-        }
+        status => Err(Hinted::error(format!("{}: {said} ({status})", shown(path)), FILES)),
     }
 }
