@@ -30,7 +30,7 @@ use crate::archive::{Archive, ArchiveError, Kept};
 use crate::authenticate::Authenticate;
 use crate::error::FetchError;
 use crate::fetch::Fetch;
-use crate::guard::{Edition, Guard};
+use crate::guard::{self, Edition, Guard};
 use flight::{Flights, Joined};
 use folder::{Folder, Locked, Shelf};
 use refresh::Need;
@@ -47,6 +47,7 @@ pub struct Cache {
     clock: Clock,
     allow_rollback: bool,
     allow_stale: bool,
+    refresh: bool,
     flights: Flights,
     /// When a source failed last, so that one that is away is not asked by every caller.
     failed: Mutex<BTreeMap<PcsRequest, UnixTime>>,
@@ -69,12 +70,14 @@ impl Cache {
             clock,
             allow_rollback: false,
             allow_stale: false,
+            refresh: false,
             flights: Flights::default(),
             failed: Mutex::default(),
         }
     }
 
-    /// Takes documents that are older than some that were seen, and forgets that those were seen.
+    /// Takes documents that are older than some that were seen, and forgets that those were seen. The source is asked
+    /// whatever is kept.
     #[must_use]
     pub fn dangerous_allow_rollback(self) -> Self {
         Self { allow_rollback: true, ..self }
@@ -84,6 +87,12 @@ impl Cache {
     #[must_use]
     pub fn dangerous_allow_stale(self) -> Self {
         Self { allow_stale: true, ..self }
+    }
+
+    /// Asks the source whatever is kept; what is kept serves where the source fails.
+    #[must_use]
+    pub fn refreshing(self) -> Self {
+        Self { refresh: true, ..self }
     }
 
     /// The document that answers a request: kept, or fetched and then kept.
@@ -251,9 +260,18 @@ impl Cache {
         if self.allow_rollback {
             return Ok(());
         }
-        match self.guard.seen(&request).map_err(Failure::Seen)? {
-            Some(seen) => seen.admit(request, &Edition::of(validity)).map_err(Failure::Rollback),
-            None => Ok(()),
+        let found = Edition::of(validity);
+        if let Some(seen) = self.guard.seen(&request).map_err(Failure::Seen)? {
+            seen.admit(request, &found).map_err(Failure::Rollback)?;
+        }
+        let Some(standard) = guard::standard_of(&request) else { return Ok(()) };
+        let seen = self.guard.seen(&standard).map_err(Failure::Seen)?;
+        let standard = seen.and_then(|seen| seen.evaluation_data_number);
+        match (found.evaluation_data_number, standard) {
+            (Some(early), Some(standard)) => {
+                guard::require_not_behind(request, early, standard).map_err(Failure::Rollback)
+            }
+            _ => Ok(()),
         }
     }
 
@@ -294,10 +312,15 @@ impl Cache {
         });
         let now = (self.clock)();
         let need = match &held {
+            // What is kept may be what keeps out the documents that are to be taken.
+            Some(_) if self.allow_rollback => Need::Now,
             Some(held) if self.failed_lately(request, now) => {
                 refresh::need_after_failure(held, now)
             }
-            Some(held) => refresh::need(held, now),
+            Some(held) => match refresh::need(held, now) {
+                Need::Nothing if self.refresh => Need::Soon,
+                need => need,
+            },
             None => Need::Now,
         };
         (held, need)
@@ -357,10 +380,21 @@ pub fn kept_in(folder: &Path) -> Result<Vec<Result<Kept, FolderError>>, FolderEr
     let files = Folder::new(folder).files(Shelf::Documents)?;
     let document = |path: std::path::PathBuf| match folder::read(&path, ENTRY_BYTES)? {
         None => Err(FolderError::Read { path, fault: "it is gone".into() }),
-        Some(text) => sole_document(&text)
-            .map_err(|fault| FolderError::Malformed { path, fault: fault.to_string() }),
+        Some(text) => {
+            named_document(&text, &path).map_err(|fault| FolderError::Malformed { path, fault })
+        }
     };
     Ok(files.into_iter().map(document).collect())
+}
+
+/// An entry under another name than its own is a copy that nobody serves.
+fn named_document(text: &[u8], path: &Path) -> Result<Kept, String> {
+    let kept = sole_document(text).map_err(|fault| fault.to_string())?;
+    let name = folder::file_name(&kept.endorsement.request);
+    if path.file_name().is_none_or(|found| found != name.as_str()) {
+        return Err(format!("it is another document's: expected the name `{name}`"));
+    }
+    Ok(kept)
 }
 
 /// An entry is an archive of one document.

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tdattest_wire::endorsement::Endorsement;
 use tdattest_wire::error::ParseError;
-use tdattest_wire::pcs::PcsRequest;
+use tdattest_wire::pcs::{EvaluationDataSet, PcsRequest};
 use tdattest_wire::qe_identity::QeIdentity;
 use tdattest_wire::quote::TeeType;
 use tdattest_wire::signed::Signed;
@@ -59,6 +59,8 @@ pub struct LevelChange {
 pub struct DocumentChange {
     /// Which document.
     pub subject: Subject,
+    /// The set that was compared; none where documents are compared whichever set they are of.
+    pub set: Option<EvaluationDataSet>,
     /// The TCB evaluation data numbers; none where the document is not there.
     pub numbers: (Option<u32>, Option<u32>),
     /// The levels that differ, highest first.
@@ -68,6 +70,7 @@ pub struct DocumentChange {
 /// A document in the terms in which documents are compared.
 struct Terms {
     subject: Subject,
+    set: Option<EvaluationDataSet>,
     number: u32,
     /// In the order of the document.
     levels: Vec<(Level, Standing)>,
@@ -81,9 +84,11 @@ enum Level {
     Enclave { isv_svn: u16 },
 }
 
-/// What `after` says otherwise than `before`, document by document; documents that agree are left out.
+/// What `after` says otherwise than `before`, document by document, whichever sets they are of; documents that agree are
+/// left out.
 ///
-/// Documents that have no levels (CRLs, evaluation data numbers) are not compared.
+/// Of several documents about one subject the newest counts. Documents that have no levels (CRLs, evaluation data
+/// numbers) are not compared.
 ///
 /// # Errors
 /// When a document cannot be read.
@@ -91,41 +96,85 @@ pub fn changes(
     before: &[&Endorsement],
     after: &[&Endorsement],
 ) -> Result<Vec<DocumentChange>, ParseError> {
-    let (mut before, mut after) = (by_subject(before)?, by_subject(after)?);
-    let subjects: BTreeSet<Subject> = before.keys().chain(after.keys()).cloned().collect();
-    let change = |subject: Subject| {
-        let (before, after) = (before.remove(&subject), after.remove(&subject));
+    let unlabelled = |terms: Terms| Terms { set: None, ..terms };
+    let (before, after) = (all_terms(before)?, all_terms(after)?);
+    let blind = |all: Vec<Terms>| all.into_iter().map(unlabelled).collect();
+    Ok(compared(blind(before), blind(after)))
+}
+
+/// The same, the standard set with the standard one and the early one with the early one.
+///
+/// Where either side has a document by its number alone, as bundles have, the newest of each side are compared.
+///
+/// # Errors
+/// When a document cannot be read.
+pub fn changes_by_set(
+    before: &[&Endorsement],
+    after: &[&Endorsement],
+) -> Result<Vec<DocumentChange>, ParseError> {
+    let (before, after) = (all_terms(before)?, all_terms(after)?);
+    let unlabelled: BTreeSet<Subject> = before
+        .iter()
+        .chain(&after)
+        .filter(|terms| terms.set.is_none())
+        .map(|terms| terms.subject.clone())
+        .collect();
+    let labelled = |all: Vec<Terms>| {
+        let set = |terms: &Terms| terms.set.filter(|_| !unlabelled.contains(&terms.subject));
+        all.into_iter().map(|terms| Terms { set: set(&terms), ..terms }).collect()
+    };
+    Ok(compared(labelled(before), labelled(after)))
+}
+
+fn compared(before: Vec<Terms>, after: Vec<Terms>) -> Vec<DocumentChange> {
+    let (mut before, mut after) = (by_key(before), by_key(after));
+    let keys: BTreeSet<Key> = before.keys().chain(after.keys()).cloned().collect();
+    let change = |key: Key| {
+        let (before, after) = (before.remove(&key), after.remove(&key));
         let numbers =
             (before.as_ref().map(|terms| terms.number), after.as_ref().map(|terms| terms.number));
         let levels =
             level_changes(before.map(|terms| terms.levels), after.map(|terms| terms.levels));
-        DocumentChange { subject, numbers, levels }
+        let (subject, set) = key;
+        DocumentChange { subject, set, numbers, levels }
     };
     let differs =
         |change: &DocumentChange| change.numbers.0 != change.numbers.1 || !change.levels.is_empty();
-    Ok(subjects.into_iter().map(change).filter(differs).collect())
+    keys.into_iter().map(change).filter(differs).collect()
 }
 
-/// Of several documents about one subject, as in an archive of both sets, the newest counts.
-fn by_subject(documents: &[&Endorsement]) -> Result<BTreeMap<Subject, Terms>, ParseError> {
-    let mut found: BTreeMap<Subject, Terms> = BTreeMap::new();
-    for document in documents {
-        let Some(terms) = terms(document)? else { continue };
-        let is_newer = found.get(&terms.subject).is_none_or(|known| known.number <= terms.number);
-        if is_newer {
-            found.insert(terms.subject.clone(), terms);
+type Key = (Subject, Option<EvaluationDataSet>);
+
+fn by_key(documents: Vec<Terms>) -> BTreeMap<Key, Terms> {
+    let mut found: BTreeMap<Key, Terms> = BTreeMap::new();
+    for terms in documents {
+        let key = (terms.subject.clone(), terms.set);
+        if found.get(&key).is_none_or(|known| known.number <= terms.number) {
+            found.insert(key, terms);
         }
     }
-    Ok(found)
+    found
+}
+
+fn all_terms(documents: &[&Endorsement]) -> Result<Vec<Terms>, ParseError> {
+    documents.iter().filter_map(|document| terms(document).transpose()).collect()
+}
+
+/// The set that a document is given for, unless that is a number, which is in the document as well.
+fn label(set: EvaluationDataSet) -> Option<EvaluationDataSet> {
+    match set {
+        EvaluationDataSet::Standard | EvaluationDataSet::Early => Some(set),
+        EvaluationDataSet::Number(_) => None,
+    }
 }
 
 fn terms(document: &Endorsement) -> Result<Option<Terms>, ParseError> {
     match document.request {
-        PcsRequest::TcbInfo(..) => {
+        PcsRequest::TcbInfo(_, _, set) => {
             let info = Signed::<TcbInfo>::from_outer(&document.body)?.open_untrusted()?;
-            Ok(Some(tcb_info(info)))
+            Ok(Some(Terms { set: label(set), ..tcb_info(info) }))
         }
-        PcsRequest::QeIdentity(..) | PcsRequest::QveIdentity(_) => {
+        PcsRequest::QeIdentity(_, set) | PcsRequest::QveIdentity(set) => {
             let identity = Signed::<QeIdentity>::from_outer(&document.body)?.open_untrusted()?;
             let levels = identity.tcb_levels.iter();
             let level = |level: &IsvSvnLevel| {
@@ -133,6 +182,7 @@ fn terms(document: &Endorsement) -> Result<Option<Terms>, ParseError> {
             };
             Ok(Some(Terms {
                 subject: Subject::Identity { enclave: identity.id.name() },
+                set: label(set),
                 number: identity.tcb_evaluation_data_number,
                 levels: levels.map(level).collect(),
             }))
@@ -160,6 +210,7 @@ fn tcb_info(info: TcbInfo) -> Terms {
     }
     Terms {
         subject: Subject::TcbInfo { tee: info.tee, fmspc: info.fmspc },
+        set: None,
         number: info.tcb_evaluation_data_number,
         levels,
     }

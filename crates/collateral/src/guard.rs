@@ -4,9 +4,11 @@
 //! recovery. What is remembered outlives the document itself.
 //! Must stay true: what cannot be read is not taken for "nothing seen".
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use tdattest_wire::endorsement::Validity;
-use tdattest_wire::pcs::PcsRequest;
+use tdattest_wire::pcs::{EvaluationDataSet, PcsRequest};
 use tdattest_wire::time::UnixTime;
 
 use crate::cache::folder::{Folder, FolderError, Shelf};
@@ -51,6 +53,68 @@ pub enum Rollback {
         /// The latest that was seen.
         seen: UnixTime,
     },
+    /// The early set's number is lower than the standard one's: one of the two is the other. Which set a document is of
+    /// stands under no signature, its number does.
+    #[error(
+        "the {document} of the early set has TCB evaluation data number {early}, and that of the standard set {standard}: one of them is not of the set that it was given for",
+        document = .request.document()
+    )]
+    EarlyBehindStandard {
+        /// The document of the early set.
+        request: PcsRequest,
+        /// Its number.
+        early: u32,
+        /// The number of the standard set.
+        standard: u32,
+    },
+}
+
+/// Lets through documents of which no early one is behind the standard one.
+///
+/// # Errors
+/// The first that is.
+pub fn require_sets<'a>(
+    documents: impl IntoIterator<Item = (&'a PcsRequest, &'a Validity)>,
+) -> Result<(), Rollback> {
+    let numbers: BTreeMap<PcsRequest, u32> = documents
+        .into_iter()
+        .filter_map(|(request, validity)| Some((*request, validity.evaluation_data_number?)))
+        .collect();
+    for (request, early) in &numbers {
+        let standard = standard_of(request).and_then(|standard| numbers.get(&standard));
+        if let Some(standard) = standard {
+            require_not_behind(*request, *early, *standard)?;
+        }
+    }
+    Ok(())
+}
+
+/// The standard set's document that an early one is to replace.
+pub(crate) fn standard_of(request: &PcsRequest) -> Option<PcsRequest> {
+    const STANDARD: EvaluationDataSet = EvaluationDataSet::Standard;
+    match request {
+        PcsRequest::TcbInfo(tee, fmspc, EvaluationDataSet::Early) => {
+            Some(PcsRequest::TcbInfo(*tee, *fmspc, STANDARD))
+        }
+        PcsRequest::QeIdentity(tee, EvaluationDataSet::Early) => {
+            Some(PcsRequest::QeIdentity(*tee, STANDARD))
+        }
+        PcsRequest::QveIdentity(EvaluationDataSet::Early) => {
+            Some(PcsRequest::QveIdentity(STANDARD))
+        }
+        _ => None,
+    }
+}
+
+pub(crate) fn require_not_behind(
+    request: PcsRequest,
+    early: u32,
+    standard: u32,
+) -> Result<(), Rollback> {
+    if early < standard {
+        return Err(Rollback::EarlyBehindStandard { request, early, standard });
+    }
+    Ok(())
 }
 
 impl Edition {

@@ -6,9 +6,11 @@ use std::sync::Arc;
 
 use tdattest_collateral::archive::Kept;
 use tdattest_collateral::cache::{CacheError, Cached, Failure, Origin, kept_in};
-use tdattest_collateral::guard::Rollback;
-use tdattest_collateral::{Archive, Client, Source};
-use tdattest_wire::pcs::PcsRequest;
+use tdattest_collateral::guard::{Rollback, require_sets};
+use tdattest_collateral::{Archive, Authenticate as _, Client, Source};
+use tdattest_wire::endorsement::Endorsement;
+use tdattest_wire::pcs::{EvaluationDataSet, PcsRequest};
+use tdattest_wire::quote::TeeType;
 
 use crate::world::{
     DAY, Judge, Script, Scripted, World, block_on, day, minted, pck_ca, platform, tcb_info,
@@ -77,6 +79,22 @@ fn the_last_good_one_is_served_up_to_its_end_while_the_source_is_away() {
     let stale = block_on(world.cache().dangerous_allow_stale().document(tcb_info())).unwrap();
     assert_eq!(stale.origin, Origin::Stale(failure));
     assert_eq!(stale.endorsement, first.endorsement);
+}
+
+#[test]
+fn a_current_document_is_fetched_again_by_who_asks_for_that_and_serves_if_none_comes() {
+    let world = World::new();
+    served(&world, tcb_info());
+    world.set_now(day(2));
+    world.serve_of(day(2));
+    assert_eq!(served(&world, tcb_info()).origin, Origin::Cache);
+    let again = || block_on(world.cache().refreshing().document(tcb_info())).unwrap();
+    let newer = again();
+    assert_eq!((newer.origin, newer.validity.issued), (Origin::Fresh, day(2)));
+    world.source.set(Script::Away);
+    let kept = again();
+    assert!(matches!(kept.origin, Origin::LastGood(_)), "{:?}", kept.origin);
+    assert_eq!(kept.validity.issued, day(2));
 }
 
 #[test]
@@ -183,7 +201,9 @@ fn a_lower_evaluation_data_number_is_refused_though_the_entry_is_gone() {
 
     let allowed = block_on(world.cache().dangerous_allow_rollback().document(tcb_info())).unwrap();
     assert_eq!(allowed.validity.evaluation_data_number, Some(low));
-    // What was allowed once is what has been seen from then on.
+    // One that is kept does not keep others out, and what was allowed once is what has been seen from then on.
+    let again = block_on(world.cache().dangerous_allow_rollback().document(tcb_info())).unwrap();
+    assert_eq!(again.origin, Origin::Fresh);
     assert_eq!(served(&world, tcb_info()).origin, Origin::Cache);
 }
 
@@ -465,6 +485,40 @@ fn an_import_waits_for_whoever_fetches_the_same_and_does_not_write_over_it() {
     let rollback = Rollback::Issued { request: tcb_info(), found: day(1), seen: day(2) };
     assert_eq!(imported, Err(Failure::Rollback(rollback)));
     assert_eq!(served(&world, tcb_info()).endorsement, fetched.endorsement);
+}
+
+#[test]
+fn an_early_set_behind_the_standard_one_is_refused_for_either_is_the_other() {
+    let early =
+        PcsRequest::TcbInfo(TeeType::Tdx, platform().hardware.fmspc, EvaluationDataSet::Early);
+    let (low, high) = (
+        platform().standard.tcb_evaluation_data_number,
+        platform().early.tcb_evaluation_data_number,
+    );
+    assert!(low < high);
+    let labelled = |request, as_it: PcsRequest| {
+        let endorsement = minted(&platform(), request, day(0));
+        Endorsement { request: as_it, ..endorsement }
+    };
+    let swapped = Rollback::EarlyBehindStandard { request: early, early: low, standard: high };
+    // The standard document for the early set; the standard one was seen with a higher number.
+    let world = World::new();
+    world.source.set(Script::Bring(labelled(early, tcb_info())));
+    served(&world, tcb_info());
+    world.source.set(Script::Bring(labelled(tcb_info(), early)));
+    let refused = block_on(world.cache().document(early));
+    assert_eq!(refused, Err(CacheError::Nothing(Failure::Rollback(swapped))));
+    world.source.set(Script::Bring(labelled(early, early)));
+    served(&world, early);
+
+    let judge = Judge::of(&platform());
+    let windows = |documents: [Endorsement; 2]| {
+        documents.map(|one| (one.request, judge.endorsement(&one).unwrap()))
+    };
+    let as_they_are = windows([labelled(tcb_info(), tcb_info()), labelled(early, early)]);
+    assert_eq!(require_sets(as_they_are.iter().map(|(one, of)| (one, of))), Ok(()));
+    let the_other = windows([labelled(tcb_info(), early), labelled(early, tcb_info())]);
+    assert_eq!(require_sets(the_other.iter().map(|(one, of)| (one, of))), Err(swapped));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What a TCB recovery changes, told from two sets.
 
-use tdattest_collateral::diff::{Subject, changes};
+use tdattest_collateral::diff::{Subject, changes, changes_by_set};
 use tdattest_wire::pcs::{EvaluationDataSet, PcsRequest};
 use tdattest_wire::quote::TeeType;
 use tdattest_wire::tcb_status::TcbStatus;
@@ -59,4 +59,32 @@ fn a_document_that_only_one_side_has_is_one_change() {
     let changes = changes(&[], &[&document]).unwrap();
     assert_eq!(changes.len(), 1);
     assert_eq!((changes[0].numbers, changes[0].levels.len()), ((None, number), 0));
+}
+
+#[test]
+fn of_two_archives_each_set_is_compared_with_its_own() {
+    let now = platform();
+    // The standard set has caught up with the early one, which stays.
+    let mut then = platform();
+    then.standard = then.early.clone();
+    let [before, after] =
+        [&now, &then].map(|of| [minted(of, tcb_info(), day(0)), minted(of, early(), day(0))]);
+    let ([standard, early], [caught_up, stays]) = (&before, &after);
+    let found = changes_by_set(&[standard, early], &[caught_up, stays]).unwrap();
+    let [change] = &found[..] else { panic!("{found:?}") };
+    assert_eq!(change.set, Some(EvaluationDataSet::Standard));
+    let numbers = [&now.standard, &now.early].map(|set| set.tcb_evaluation_data_number);
+    assert_eq!(change.numbers, (Some(numbers[0]), Some(numbers[1])));
+
+    // A bundle does not say which set it is of: the newest count.
+    let by_number = PcsRequest::TcbInfo(
+        TeeType::Tdx,
+        now.hardware.fmspc,
+        EvaluationDataSet::Number(numbers[0]),
+    );
+    let bundled =
+        tdattest_wire::endorsement::Endorsement { request: by_number, ..standard.clone() };
+    let found = changes_by_set(&[&bundled], &[caught_up, stays]).unwrap();
+    let [change] = &found[..] else { panic!("{found:?}") };
+    assert_eq!((change.set, change.numbers), (None, (Some(numbers[0]), Some(numbers[1]))));
 }

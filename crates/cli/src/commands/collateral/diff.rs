@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow};
-use tdattest_collateral::diff::changes;
+use tdattest_collateral::diff::{changes, changes_by_set};
 use tdattest_verifier::wire::endorsement::Endorsement;
 use tdattest_verifier::wire::pcs::{EvaluationDataSet, PcsRequest};
 
@@ -13,12 +13,13 @@ use crate::authenticate::Authenticator;
 use crate::documents;
 use crate::exit::Exit;
 use crate::output::{self, Hinted};
-use crate::sources::trust_anchor;
+use crate::sources::{config, trust_anchor};
 
 /// Show what changes from one set of documents to another: levels, their status, their advisories
 ///
 /// Every document is verified up to Intel's root. With one archive: from its standard set to its early one, which is
-/// what a TCB recovery will change.
+/// what a TCB recovery will change. With two: each set with its own; a bundle does not say of which set it is, and is
+/// compared with the newest.
 #[derive(clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -31,6 +32,10 @@ pub(crate) struct Args {
     /// Trust this root certificate (PEM or DER) instead of Intel's
     #[arg(long, value_name = "FILE")]
     root: Option<PathBuf>,
+
+    /// Read the configuration from this file [default: ~/.config/tdattest/config.toml, then /etc/tdattest/config.toml]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
 
     /// Print it as JSON (schema tdattest.collateral-diff/1)
     #[arg(long)]
@@ -51,10 +56,12 @@ Exit codes:
   2  misuse, or an input that cannot be read, or a document that is not genuine";
 
 pub(super) fn run(args: &Args) -> Result<Exit> {
-    let authenticate = Authenticator::new(trust_anchor(args.root.as_deref())?);
+    let config = config::read(args.config.as_deref())?;
+    let anchor = trust_anchor(args.root.as_deref().or(config.root.as_deref()))?;
+    let authenticate = Authenticator::new(anchor);
     let before = genuine(&args.before, &authenticate)?;
     let found = match &args.after {
-        Some(after) => changes(&refs(&before), &refs(&genuine(after, &authenticate)?)),
+        Some(after) => changes_by_set(&refs(&before), &refs(&genuine(after, &authenticate)?)),
         None => {
             let of =
                 |wanted| before.iter().filter(|one| set(one) == Some(wanted)).collect::<Vec<_>>();

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use tdattest_collateral::diff::{DocumentChange, LevelChange, Standing};
+use tdattest_verifier::wire::pcs::EvaluationDataSet;
 use tdattest_verifier::wire::time::UnixTime;
 
 use crate::output;
@@ -23,7 +24,16 @@ fn document_words(change: &DocumentChange) -> String {
         (None, None) => String::new(),
     };
     let levels = change.levels.iter().map(level_words).collect::<String>();
-    format!("{}: {numbers}\n{levels}", change.subject)
+    let set = change.set.and_then(set_name).map(|set| format!(", {set} set")).unwrap_or_default();
+    format!("{}{set}: {numbers}\n{levels}", change.subject)
+}
+
+fn set_name(set: EvaluationDataSet) -> Option<&'static str> {
+    match set {
+        EvaluationDataSet::Standard => Some("standard"),
+        EvaluationDataSet::Early => Some("early"),
+        EvaluationDataSet::Number(_) => None,
+    }
 }
 
 fn level_words(change: &LevelChange) -> String {
@@ -80,6 +90,8 @@ pub(super) struct View {
 #[serde(rename_all = "camelCase")]
 struct DocumentView {
     document: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    set: Option<&'static str>,
     number_before: Option<u32>,
     number_after: Option<u32>,
     levels: Vec<LevelView>,
@@ -110,6 +122,7 @@ impl View {
         };
         let document = |change: &DocumentChange| DocumentView {
             document: change.subject.to_string(),
+            set: change.set.and_then(set_name),
             number_before: change.numbers.0,
             number_after: change.numbers.1,
             levels: change.levels.iter().map(level).collect(),

@@ -16,12 +16,13 @@ use crate::destination::{DestinationArgs, Form};
 use crate::documents;
 use crate::exit::Exit;
 use crate::output::{self, Hinted};
+use crate::sources::Sources;
 use crate::sources::keeper::cache_folder;
 
 /// Write documents into one archive, to carry them to where there is no network
 ///
-/// With --fmspc or --quote: everything that quotes of these platforms may need, for SGX and TDX, of the standard and the early set (or of
-/// --set alone), through sources and cache. Without: all that is in the cache, without a network. `tdattest verify
+/// With --fmspc or --quote: everything that quotes of these platforms may need, for SGX and TDX, of the standard and the early set and the
+/// configured one (or of --set alone), through sources and cache. Without: all that is in the cache, without a network. `tdattest verify
 /// --collateral` and --source read an archive, too.
 #[derive(clap::Args)]
 #[command(after_long_help = EXAMPLES)]
@@ -54,7 +55,7 @@ Examples:
     tdattest collateral export -o archive.json
 
 Exit codes:
-  0  written; documents that Intel does not have are named on standard error
+  0  written; documents that the sources do not have are named on standard error
   2  misuse, or an input that cannot be read, or a file that cannot be written
   3  a document cannot be had, or nothing is kept";
 
@@ -68,11 +69,14 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
         let found = found.map_err(|problem| Hinted::error(problem, REMEDY))?;
         of_cache(found, &Authenticator::new(anchor))
     } else {
-        let requests = requests(&families, args.fetching.set());
-        match fetched(&fetching.keeper()?, &requests)? {
+        let requests = requests(&families, &args.sets(fetching.sources.set));
+        // A set that came before a TCB recovery is current, too: who exports wants what there is now.
+        let refresh = !fetching.sources.cached;
+        let sources = Sources { refresh, ..fetching.sources };
+        match fetched(&Fetching { sources, ..fetching }.keeper()?, &requests)? {
             Ok(archive) => archive,
-            Err(unavailable) => {
-                output::error(&unavailable.error());
+            Err(missing) => {
+                missing.iter().for_each(output::error);
                 return Ok(Exit::Unavailable);
             }
         }
@@ -88,6 +92,14 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
 }
 
 impl Args {
+    /// The set that is asked for by name, or both; the one of the configuration may be a third.
+    fn sets(&self, configured: EvaluationDataSet) -> BTreeSet<EvaluationDataSet> {
+        match self.fetching.set() {
+            Some(named) => [named].into(),
+            None => [EvaluationDataSet::Standard, EvaluationDataSet::Early, configured].into(),
+        }
+    }
+
     fn families(&self) -> Result<BTreeSet<Fmspc>> {
         let mut families: BTreeSet<Fmspc> = self.fmspc.iter().copied().collect();
         for path in &self.quote {
