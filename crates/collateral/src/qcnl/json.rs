@@ -40,25 +40,37 @@ pub(super) struct NotJson {
 
 /// The settings of a JSON text; what is wrong in it goes into the findings.
 pub(super) fn read(text: &str, findings: &mut Findings<'_>) -> Result<QcnlConfig, NotJson> {
-    let blanked = without_comments(text);
+    let (blanked, unclosed) = without_comments(text);
     let is_meant = blanked.trim_start_matches('\u{feff}').trim_start().starts_with('{');
+    if let Some(offset) = unclosed {
+        let problem = "the comment that begins here never ends".into();
+        return Err(NotJson { offset, problem, is_meant });
+    }
     let Members(members) = serde_json::from_str(&blanked).map_err(|fault| {
         let shown = fault.to_string();
         let problem = shown.split(" at line ").next().unwrap_or(&shown).to_owned();
         let offset = offset(&blanked, fault.line(), fault.column());
         NotJson { offset, problem, is_meant }
     })?;
-    let mut reader =
-        Reader { text: &blanked, config: QcnlConfig::default(), findings, seen: Vec::new() };
+    let mut reader = Reader {
+        text: &blanked,
+        config: QcnlConfig::default(),
+        is_overlooked: false,
+        findings,
+        seen: Vec::new(),
+    };
     for (key, value) in &members {
         reader.member(key, value);
     }
-    Ok(reader.config)
+    let Reader { config, is_overlooked, .. } = reader;
+    Ok(if is_overlooked { QcnlConfig::default() } else { config })
 }
 
-/// The text with blanks in place of comments; each line and each other byte stays where it is.
-fn without_comments(text: &str) -> String {
+/// The text with blanks in place of comments; each line and each other byte stays where it is. Where a comment begins that
+/// never ends.
+fn without_comments(text: &str) -> (String, Option<usize>) {
     let mut out = String::with_capacity(text.len());
+    let mut unclosed = None;
     let mut rest = text;
     while let Some(next) = rest.chars().next() {
         let (kept, skipped) = match next {
@@ -66,7 +78,11 @@ fn without_comments(text: &str) -> String {
             '/' if rest.starts_with("//") => (0, rest.find('\n').unwrap_or(rest.len())),
             '/' if rest.starts_with("/*") => {
                 let body = rest.get(2..).unwrap_or_default();
-                (0, body.find("*/").map_or(rest.len(), |end| end.saturating_add(4)))
+                let end = body.find("*/").map(|end| end.saturating_add(4));
+                if end.is_none() {
+                    unclosed = Some(out.len());
+                }
+                (0, end.unwrap_or(rest.len()))
             }
             other => (other.len_utf8(), 0),
         };
@@ -79,7 +95,7 @@ fn without_comments(text: &str) -> String {
         }
         rest = tail;
     }
-    out
+    (out, unclosed)
 }
 
 /// The length of the string that a text starts with, its quotes included.
@@ -134,6 +150,8 @@ struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 struct Reader<'r, 't> {
     text: &'r str,
     config: QcnlConfig,
+    /// Whether Intel's library goes on as if there were no file.
+    is_overlooked: bool,
     findings: &'r mut Findings<'t>,
     seen: Vec<String>,
 }
@@ -240,6 +258,7 @@ impl Reader<'_, '_> {
             "standard" => self.config.tcb_update_type = EvaluationDataSet::Standard,
             "early" => self.config.tcb_update_type = EvaluationDataSet::Early,
             _ => {
+                self.is_overlooked = true;
                 let says = format!(
                     "`tcb_update_type` is `{}`, expected early or standard; Intel's library then overlooks the whole file",
                     text.escape_debug()

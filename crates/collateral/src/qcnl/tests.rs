@@ -228,3 +228,22 @@ proptest! {
         prop_assert_eq!((config.retry_times, findings.len()), (times, 0));
     }
 }
+
+#[test]
+fn with_a_set_that_is_none_the_settings_are_those_without_a_file() {
+    let (config, findings) =
+        read(r#"{"pccs_url":"https://a/sgx/certification/v4/","tcb_update_type":"newest"}"#);
+    assert_eq!(config, QcnlConfig::default());
+    assert_eq!(findings.len(), 1, "{findings:?}");
+    assert_eq!(findings[0].severity, Severity::Error);
+}
+
+#[test]
+fn a_comment_that_never_ends_is_no_comment() {
+    let text = "{ \"local_cache_only\": true }\n /* until";
+    let finding = only(text);
+    assert_eq!(finding.severity, Severity::Error);
+    assert_eq!((finding.place.line, finding.place.column), (2, 2));
+    assert_eq!(read(text).0, QcnlConfig::default());
+    assert_eq!(read(&format!("{text} */")).1, []);
+}
