@@ -62,7 +62,7 @@ impl Window {
     pub fn state(&self, now: UnixTime, warn_s: u64) -> State {
         if now > self.validity.ends() {
             State::Ended
-        } else if now < self.validity.issued {
+        } else if now.saturating_add(CLOCK_SKEW_S) < self.validity.issued {
             State::NotYet
         } else if self.remaining_s(now) < i64::try_from(warn_s).unwrap_or(i64::MAX) {
             State::Warning
@@ -78,6 +78,9 @@ impl Window {
         seconds(self.validity.ends()).saturating_sub(seconds(now))
     }
 }
+
+/// How far a clock may lag behind Intel's, in seconds: what a quote's verification allows unless told otherwise.
+pub const CLOCK_SKEW_S: u64 = 300;
 
 /// The window that ends first.
 pub fn first_to_end(windows: &[Window]) -> Option<&Window> {
@@ -112,18 +115,20 @@ mod tests {
 
     #[test]
     fn a_window_goes_from_not_yet_over_current_and_warning_to_ended() {
-        let window = window(100, 200, 1000);
+        let window = window(1100, 1200, 2000);
         for (now, state) in [
-            (99, State::NotYet),
-            (100, State::Current),
-            (170, State::Current),
-            (171, State::Warning),
-            (200, State::Warning),
-            (201, State::Ended),
+            (799, State::NotYet),
+            // This clock may lag.
+            (800, State::Current),
+            (1100, State::Current),
+            (1170, State::Current),
+            (1171, State::Warning),
+            (1200, State::Warning),
+            (1201, State::Ended),
         ] {
             assert_eq!(window.state(time(now), 30), state, "{now}");
         }
-        assert_eq!((window.remaining_s(time(150)), window.remaining_s(time(260))), (50, -60));
+        assert_eq!((window.remaining_s(time(1150)), window.remaining_s(time(1260))), (50, -60));
     }
 
     #[test]

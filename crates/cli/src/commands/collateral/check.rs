@@ -1,10 +1,13 @@
 //! `tdattest collateral check`: are the documents current, and for how long? For monitors.
 
+use std::path::PathBuf;
+
 use anyhow::Result;
 
 use super::listing::{DAY_S, Listing, Standing};
-use super::monitor::{nagios, problems, prometheus, summary};
-use super::place::{PlaceArgs, REMEDY};
+use super::monitor::{nagios, problems, prometheus, readable, summary};
+use super::place::{Place, PlaceArgs, REMEDY};
+use crate::destination::{self, Access};
 use crate::exit::Exit;
 use crate::output::{self, printable};
 
@@ -32,6 +35,10 @@ pub(crate) struct Args {
     /// Print it as JSON (schema tdattest.collateral-windows/1)
     #[arg(long, conflicts_with_all = ["nagios", "prometheus"])]
     json: bool,
+
+    /// Write the figures to this file, which is replaced whole [default: standard output]
+    #[arg(short, long, value_name = "FILE", requires = "prometheus")]
+    out: Option<PathBuf>,
 }
 
 const EXAMPLES: &str = "\
@@ -43,52 +50,87 @@ Examples:
     tdattest collateral check bundle.json --at 2027-01-01T00:00:00Z
 
   For the node exporter of Prometheus:
-    tdattest collateral check --prometheus > /var/lib/node_exporter/tdattest.prom
+    tdattest collateral check --prometheus -o /var/lib/node_exporter/tdattest.prom
 
 Exit codes:
   0  all current; documents that end before long are named on standard error
-  1  a document has ended, or is not genuine
+  1  a document has ended, or is not genuine, or is from the future: this clock is more than five minutes behind
   2  misuse
   3  there is nothing to check, or it cannot be read
-With --nagios: 0 OK, 1 warning, 2 critical, 3 unknown.";
+With --nagios: 0 OK, 1 warning, 2 critical, 3 unknown; a mistake in the configuration is 3 too.
+With --prometheus `tdattest_collateral_readable` is 0 where there is nothing to check, or it cannot be read.";
 
 pub(super) fn run(args: &Args) -> Result<Exit> {
-    let place = match args.place.read()? {
+    let outcome = args.place.read();
+    if args.nagios {
+        return as_plugin(args, outcome);
+    }
+    let outcome = match outcome {
+        Ok(outcome) => outcome,
+        Err(fault) => {
+            args.write(&unreadable_figures(args))?;
+            return Err(fault);
+        }
+    };
+    let place = match outcome {
         Ok(place) => place,
-        Err(problem) => return unreadable(args, &problem),
+        Err(problem) => {
+            args.write(&unreadable_figures(args))?;
+            output::note(&output::problem(&problem));
+            output::note(&output::hint(REMEDY));
+            return Ok(Exit::Unavailable);
+        }
     };
     let listing = Listing::new(place, args.warn);
-    let standing = listing.standing();
-    if args.nagios {
-        output::data(nagios(&listing, args.warn).as_bytes())?;
-        return Ok(Exit::Passed(match standing {
-            Standing::Current => 0,
-            Standing::Warning => 1,
-            Standing::Failed => 2,
-        }));
-    }
     if args.prometheus {
-        output::data(prometheus(&listing).as_bytes())?;
+        args.write(&prometheus(&listing))?;
     } else if args.json {
         output::json(&listing.json()?)?;
     } else {
-        output::data(format!("{}\n", summary(&listing)).as_bytes())?;
+        args.write(&format!("{}\n", summary(&listing)))?;
     }
     problems(&listing).iter().for_each(|line| output::note(line));
-    Ok(match standing {
+    Ok(match listing.standing() {
         Standing::Current | Standing::Warning => Exit::Success,
         Standing::Failed => Exit::Refused,
     })
 }
 
-fn unreadable(args: &Args, problem: &str) -> Result<Exit> {
-    if args.nagios {
-        output::data(format!("COLLATERAL UNKNOWN - {}\n", printable(problem)).as_bytes())?;
-    } else {
-        output::note(&output::problem(problem));
-        output::note(&output::hint(REMEDY));
-    }
+/// As a Nagios plugin: what goes wrong is on the one line too, and unknown.
+fn as_plugin(args: &Args, outcome: Result<Result<Place, String>>) -> Result<Exit> {
+    let problem = match outcome {
+        Ok(Ok(place)) => {
+            let listing = Listing::new(place, args.warn);
+            args.write(&nagios(&listing, args.warn))?;
+            return Ok(Exit::Passed(match listing.standing() {
+                Standing::Current => 0,
+                Standing::Warning => 1,
+                Standing::Failed => 2,
+            }));
+        }
+        Ok(Err(problem)) => problem,
+        Err(fault) => format!("{fault:#}"),
+    };
+    // A bar begins the figures: there is none in the text.
+    let problem = printable(&problem).replace('|', "/");
+    args.write(&format!("COLLATERAL UNKNOWN - {problem}\n"))?;
     Ok(Exit::Unavailable)
+}
+
+/// A series that goes away raises no alarm: this one stays.
+fn unreadable_figures(args: &Args) -> String {
+    if args.prometheus { readable(false) } else { String::new() }
+}
+
+impl Args {
+    /// Writes to the file that is named, whole or not at all, or to standard output.
+    fn write(&self, text: &str) -> Result<()> {
+        match &self.out {
+            _ if text.is_empty() => Ok(()),
+            Some(path) => destination::write(path, text.as_bytes(), Access::Kept).map(|_| ()),
+            None => output::data(text.as_bytes()),
+        }
+    }
 }
 
 fn parse_span(text: &str) -> Result<u64, String> {

@@ -21,7 +21,10 @@ pub(super) fn problems(listing: &Listing) -> Vec<String> {
                 lines.push(output::problem(&format!("{name} {}", listing.end(window, ""))));
             }
             State::NotYet => {
-                let text = format!("{name} is issued {}, after now", window.validity.issued);
+                let text = format!(
+                    "{name} is issued {}, after now: this clock is behind",
+                    window.validity.issued
+                );
                 lines.push(output::problem(&text));
             }
         }
@@ -59,9 +62,20 @@ pub(super) fn nagios(listing: &Listing, warn_s: u64) -> String {
     format!("{text}{figures}\n")
 }
 
+/// Whether there is anything to tell the other figures of.
+pub(super) fn readable(is_readable: bool) -> String {
+    format!(
+        "# HELP tdattest_collateral_readable Whether there are documents that can be read.\n\
+         # TYPE tdattest_collateral_readable gauge\n\
+         tdattest_collateral_readable {}\n",
+        u8::from(is_readable)
+    )
+}
+
 /// The text format of Prometheus.
 pub(super) fn prometheus(listing: &Listing) -> String {
-    let mut text = String::from(
+    let mut text = readable(true);
+    text.push_str(
         "# HELP tdattest_collateral_seconds_left Seconds until a document ends; negative once it has.\n\
          # TYPE tdattest_collateral_seconds_left gauge\n",
     );
