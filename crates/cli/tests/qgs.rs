@@ -448,7 +448,8 @@ fn a_check_tells_whether_the_caching_service_answers() {
     let server =
         PcsServer::start(platform, &"127.0.0.1:0".parse().unwrap(), Arc::new(now)).unwrap();
     provider_file(&sandbox, &format!("\"pccs_url\": \"{}/sgx/certification/v4/\"", server.url()));
-    let rooted = [&PROVIDER[..], &["--root", "p/root.pem"]].concat();
+    let rooted_at = |at| [&PROVIDER[..], &["--root", "p/root.pem", "--at", at]].concat();
+    let rooted = rooted_at("2026-11-01T12:00:00Z");
     let service = |run: &Run| finding(run, "caching service");
 
     let run = check(&sandbox, &rooted);
@@ -457,6 +458,17 @@ fn a_check_tells_whether_the_caching_service_answers() {
         service(&run),
         ("ok".into(), format!("{} answers, with a PCK CRL that is genuine", server.url()))
     );
+    // A service that works has a newer one long before the end.
+    for (at, code, state, says) in [
+        ("2026-11-28T00:00:00Z", 0, "warning", "that ends at 2026-12-01T00:00:00Z"),
+        ("2027-02-01T00:00:00Z", 1, "failure", "that ended at 2026-12-01T00:00:00Z"),
+        ("2026-10-01T00:00:00Z", 0, "warning", "after now"),
+    ] {
+        let run = check(&sandbox, &rooted_at(at));
+        let found = service(&run);
+        assert_eq!((run.code, found.0.as_str()), (Some(code), state), "{at}: {}", run.stderr);
+        assert!(found.1.contains(says), "{at}: {}", found.1);
+    }
     // It is not encrypted.
     assert_eq!(finding(&run, "provider's file").0, "warning");
 

@@ -15,8 +15,10 @@ use anyhow::{Result, anyhow};
 use serde_json::json;
 use tdattest_qgs::config::BackendConfig;
 use tdattest_verifier::TrustAnchor;
+use tdattest_verifier::wire::time::UnixTime;
 
 use super::configuration::ConfigArgs;
+use crate::arguments::{now, parse_time};
 use crate::exit::Exit;
 use crate::{input, output};
 use findings::{Finding, State};
@@ -40,6 +42,10 @@ pub(super) struct Args {
     /// The documents of the caching service must lead to this root certificate (PEM or DER) instead of Intel's
     #[arg(long, value_name = "FILE")]
     root: Option<PathBuf>,
+
+    /// Judge the documents of the caching service as of this time: RFC 3339 (2026-01-31T12:00:00Z) or Unix seconds [default: now]
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    at: Option<UnixTime>,
 
     /// Print it as JSON (schema tdattest.qgs-check/1)
     #[arg(long)]
@@ -91,7 +97,8 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
     };
     if args.qcnl_conf.is_some() || matches!(config.backend, BackendConfig::Intel(_)) {
         let provider = provider::look(args.qcnl_conf.as_deref());
-        let asked = caching_service::look(&provider, &trust_anchor(args)?)?;
+        let asked =
+            caching_service::look(&provider, &trust_anchor(args)?, args.at.map_or_else(now, Ok)?)?;
         findings.extend(provider.findings.into_iter().chain(asked));
     }
     findings.extend(quote::look(&config)?);

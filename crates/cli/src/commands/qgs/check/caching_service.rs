@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use anyhow::Result;
 use tdattest_collateral::qcnl::QcnlConfig;
+use tdattest_collateral::windows::{State, Window};
 use tdattest_collateral::wire::pcs::{PckCa, PcsRequest};
 use tdattest_collateral::{Client, FetchError, RetryPolicy, Source, SourceError};
 use tdattest_verifier::TrustAnchor;
+use tdattest_verifier::wire::time::UnixTime;
 
 use super::findings::Finding;
 use super::provider::Provider;
@@ -20,16 +22,29 @@ const SUBJECT: &str = "caching service";
 /// How long one answer may take. Intel's library has no such limit, and waits for ever.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// Less than a week is worth a word: a PCCS that works has a new CRL by then.
+const WARN_S: u64 = 7 * 24 * 60 * 60;
+
 /// Asks the service that PCK certificates come from, and the one of collateral if it is another.
-pub(super) fn look(provider: &Provider, anchor: &TrustAnchor) -> Result<Vec<Finding>> {
+pub(super) fn look(
+    provider: &Provider,
+    anchor: &TrustAnchor,
+    now: UnixTime,
+) -> Result<Vec<Finding>> {
     let Provider { config, file, .. } = provider;
     if config.local_cache_only {
         let says = format!("not asked: {file} has `local_cache_only`");
         return Ok(vec![Finding::good(SUBJECT, says)]);
     }
-    let mut findings = vec![ask(config.pccs_source(), "pccs_url", provider, anchor)?];
+    let mut findings = vec![ask(config.pccs_source(), "pccs_url", provider, anchor, now)?];
     if is_another(config) {
-        findings.push(ask(config.collateral_source(), "collateral_service", provider, anchor)?);
+        findings.push(ask(
+            config.collateral_source(),
+            "collateral_service",
+            provider,
+            anchor,
+            now,
+        )?);
     }
     Ok(findings)
 }
@@ -43,6 +58,7 @@ fn ask(
     key: &str,
     provider: &Provider,
     anchor: &TrustAnchor,
+    now: UnixTime,
 ) -> Result<Finding> {
     let file = &provider.file;
     let unusable = |fault: SourceError| {
@@ -64,18 +80,19 @@ fn ask(
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let answer = runtime.block_on(async {
-        match client.fetch(PcsRequest::PckCrl(PckCa::Platform)).await {
+        let crl = |ca| client.fetch_accepting(PcsRequest::PckCrl(ca), |_, _| Ok(()));
+        match crl(PckCa::Platform).await {
             // It may have seen no platform but such with one package.
-            Err(fault) if fault.is_not_found() => {
-                client.fetch(PcsRequest::PckCrl(PckCa::Processor)).await
-            }
+            Err(fault) if fault.is_not_found() => crl(PckCa::Processor).await,
             answer => answer,
         }
     });
+    // A name that is still being looked up must not keep the command from ending.
+    runtime.shutdown_background();
     Ok(match answer {
-        Ok(endorsement) => {
-            let document = endorsement.request.document();
-            Finding::good(SUBJECT, format!("{name} answers, with a {document} that is genuine"))
+        Ok((endorsement, validity)) => {
+            let request = endorsement.request;
+            standing(&name, &Window { request, validity, fetched_at: None }, now)
         }
         Err(fault) if fault.is_not_found() => Finding::doubtful(
             SUBJECT,
@@ -84,6 +101,34 @@ fn ask(
         ),
         Err(fault) => Finding::bad(SUBJECT, fault.to_string(), remedy(&fault, key, file)),
     })
+}
+
+/// Intel's PCCS never looks at the end of what it keeps: where its refresh does not work it serves what has ended.
+fn standing(name: &str, window: &Window, now: UnixTime) -> Finding {
+    const REFRESH: &str =
+        "the refresh of this PCCS does not work: see its log, and what it reaches Intel by";
+    let (document, ends) = (window.request.document(), window.validity.ends());
+    let issued = window.validity.issued;
+    match window.state(now, WARN_S) {
+        State::Current => {
+            Finding::good(SUBJECT, format!("{name} answers, with a {document} that is genuine"))
+        }
+        State::Warning => Finding::doubtful(
+            SUBJECT,
+            format!("{name} answers, with a {document} that ends at {ends}"),
+            REFRESH,
+        ),
+        State::NotYet => Finding::doubtful(
+            SUBJECT,
+            format!("{name} answers, with a {document} that is issued {issued}, after now"),
+            "this machine's clock is behind: see whether it is set by the network (timedatectl)",
+        ),
+        State::Ended => Finding::bad(
+            SUBJECT,
+            format!("{name} answers, with a {document} that ended at {ends}"),
+            REFRESH,
+        ),
+    }
 }
 
 fn remedy(fault: &FetchError, key: &str, file: &str) -> String {

@@ -1,6 +1,7 @@
 //! The file of Intel's quote provider library, read as that library reads it, and what it overlooks.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use tdattest_collateral::qcnl::{self, QcnlConfig, Severity};
@@ -43,11 +44,18 @@ pub(super) fn look(named: Option<&Path>) -> Provider {
 }
 
 fn text(path: &Path) -> io::Result<String> {
+    // To open a pipe that nobody writes to takes for ever.
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is no regular file"));
+    }
     let limit = u64::try_from(qcnl::FILE_BYTES).unwrap_or(u64::MAX);
-    if std::fs::metadata(path)?.len() > limit {
+    let mut text = String::new();
+    // One byte more than allowed tells a file at the limit from a longer one.
+    File::open(path)?.take(limit.saturating_add(1)).read_to_string(&mut text)?;
+    if text.len() > qcnl::FILE_BYTES {
         return Err(io::Error::other(format!("it is larger than {limit} bytes")));
     }
-    std::fs::read_to_string(path)
+    Ok(text)
 }
 
 fn unreadable(file: &str, is_named: bool, fault: &io::Error) -> Finding {
