@@ -61,6 +61,14 @@ pub(crate) struct SourceArgs {
     #[arg(long)]
     no_cache: bool,
 
+    /// Serve what is kept and has not ended, and ask no source
+    #[arg(long, conflicts_with = "no_cache")]
+    cached: bool,
+
+    /// Ask the sources for newer documents, whatever is kept
+    #[arg(long, conflicts_with_all = ["no_cache", "cached"])]
+    refresh: bool,
+
     /// Take documents that are older than ones that were seen before
     #[arg(long)]
     dangerous_allow_rollback: bool,
@@ -83,6 +91,10 @@ pub(crate) struct Sources {
     pub(crate) cache_dir: Option<PathBuf>,
     pub(crate) allow_rollback: bool,
     pub(crate) allow_stale: bool,
+    /// No source is asked.
+    pub(crate) cached: bool,
+    /// The sources are asked whatever is kept.
+    pub(crate) refresh: bool,
 }
 
 impl SourceArgs {
@@ -95,10 +107,13 @@ impl SourceArgs {
         let (sources, set) = self.sources(&config)?;
         Ok(Sources {
             sources,
-            set: self.set.or(set).or(config.set).unwrap_or_default(),
+            // A file of QCNL that says nothing of it means the standard set: it is asked last.
+            set: self.set.or(config.set).or(set).unwrap_or_default(),
             cache_dir: self.cache_dir(&config)?,
             allow_rollback: self.dangerous_allow_rollback,
             allow_stale: self.dangerous_allow_stale,
+            cached: self.cached,
+            refresh: self.refresh,
         })
     }
 
@@ -112,13 +127,34 @@ impl SourceArgs {
         self.set
     }
 
+    /// Which set quotes are judged by: the one that would be fetched.
+    ///
+    /// # Errors
+    /// When the configuration or a file that it names cannot be used.
+    pub(crate) fn wanted_set(&self) -> Result<EvaluationDataSet> {
+        if let Some(set) = self.set {
+            return Ok(set);
+        }
+        let config = self.configuration()?;
+        if let Some(set) = config.set {
+            return Ok(set);
+        }
+        let is_given = self.sources_are_given();
+        let file = if is_given { self.qcnl_conf.as_ref() } else { config.qcnl_conf.as_ref() };
+        file.map_or(Ok(EvaluationDataSet::default()), |path| Ok(qcnl::source(path)?.1))
+    }
+
+    fn sources_are_given(&self) -> bool {
+        !self.sources.is_empty() || self.qcnl_conf.is_some()
+    }
+
     /// The sources, and the set that a file of QCNL asks for.
     fn sources(&self, config: &Config) -> Result<(Vec<Source>, Option<EvaluationDataSet>)> {
-        let is_given = !self.sources.is_empty() || self.qcnl_conf.is_some();
-        let (sources, qcnl_conf): (Result<Vec<Source>>, _) = if is_given {
+        let (sources, qcnl_conf): (Result<Vec<Source>>, _) = if self.sources_are_given() {
             let given = self.sources.iter().map(|source| self.with_trust(source.clone()));
             (given.collect(), self.qcnl_conf.as_ref())
         } else {
+            self.require_effect(config)?;
             let configured = config.sources.iter().map(config::SourceConfig::source);
             (configured.collect(), config.qcnl_conf.as_ref())
         };
@@ -127,13 +163,29 @@ impl SourceArgs {
         if let Some(path) = qcnl_conf {
             let (source, asked) = qcnl::source(path)?;
             // What the file says of its certificate holds, unless the command line says otherwise.
-            sources.push(if self.says_whom_to_trust() { self.with_trust(source)? } else { source });
+            sources.push(match self.says_whom_to_trust() {
+                true => self.with_trust(source)?,
+                false => self.with_key(source)?,
+            });
             set = Some(asked);
         }
         if sources.is_empty() {
             sources.push(self.with_trust(Source::intel())?);
         }
         Ok((sources, set))
+    }
+
+    /// Refuses what would be said to nobody: who pins must not only believe to have pinned.
+    fn require_effect(&self, config: &Config) -> Result<()> {
+        let is_said =
+            self.says_whom_to_trust() || self.api_key_file.is_some() || self.dangerous_allow_http;
+        if is_said && !config.sources.is_empty() {
+            return Err(Hinted::error(
+                "--ca-file, --pin-sha256, --api-key-file, --dangerous-insecure and --dangerous-allow-http say nothing of the sources of the configuration",
+                "give them with --source; in the configuration each source has its own",
+            ));
+        }
+        Ok(())
     }
 
     fn says_whom_to_trust(&self) -> bool {
@@ -147,7 +199,11 @@ impl SourceArgs {
             (None, []) => Trust::System,
             (None, pins) => Trust::Pins(pins.to_vec()),
         };
-        with(source, trust, self.api_key_file.as_deref(), self.dangerous_allow_http)
+        self.with_key(source_with(source, trust))
+    }
+
+    fn with_key(&self, source: Source) -> Result<Source> {
+        with(source, self.api_key_file.as_deref(), self.dangerous_allow_http)
     }
 
     fn cache_dir(&self, config: &Config) -> Result<Option<PathBuf>> {
@@ -168,24 +224,28 @@ impl SourceArgs {
 }
 
 /// A source with what is trusted there. What is risky is said.
-pub(crate) fn with(
-    source: Source,
-    trust: Trust,
-    api_key_file: Option<&std::path::Path>,
-    allow_http: bool,
-) -> Result<Source> {
+pub(crate) fn source_with(source: Source, trust: Trust) -> Source {
     if !source.is_service() {
-        return Ok(source);
+        return source;
     }
     if trust == Trust::DangerousInsecure {
         let text =
             format!("{source}: its certificate is not checked, anybody can pretend to be it");
         output::note(&output::warning(&text));
     }
-    let mut source = source.with_trust(trust);
-    if allow_http {
-        source = source.dangerous_allow_http();
+    source.with_trust(trust)
+}
+
+/// A source with its key, and over HTTP where that is allowed.
+pub(crate) fn with(
+    source: Source,
+    api_key_file: Option<&std::path::Path>,
+    allow_http: bool,
+) -> Result<Source> {
+    if !source.is_service() {
+        return Ok(source);
     }
+    let source = if allow_http { source.dangerous_allow_http() } else { source };
     let Some(path) = api_key_file else { return Ok(source) };
     let key = input::read(path, API_KEY_BYTES).map_err(|problem| anyhow!(problem))?;
     let key =

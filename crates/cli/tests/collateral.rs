@@ -279,8 +279,9 @@ fn an_import_refuses_what_is_older_or_forged_and_keeps_the_rest() {
     };
     assert_code(&import("newer.json", &[]), 0);
     let older = import("older.json", &[]);
-    assert_code(&older, 1);
-    assert_eq!(older.stdout, "kept 0 documents\n");
+    assert_code(&older, 0);
+    let told = "kept 0 documents; newer ones than 11 others have been seen\n";
+    assert_eq!(older.stdout, told);
     assert!(older.stderr.contains("has been seen before"), "{}", older.stderr);
     assert_code(&import("older.json", &["--dangerous-allow-rollback"]), 0);
 
@@ -289,6 +290,186 @@ fn an_import_refuses_what_is_older_or_forged_and_keeps_the_rest() {
     let forged = import("forged.json", &[]);
     assert_code(&forged, 1);
     assert_eq!(forged.stdout, "kept 10 documents\n");
+
+    let late =
+        |at| run(&sandbox, at, &["collateral", "import", "newer.json", "--cache-dir", "elsewhere"]);
+    let soon = late("2026-11-28T00:00:00Z");
+    assert_code(&soon, 0);
+    assert!(soon.stderr.contains("warning: TCB info TDX"), "{}", soon.stderr);
+    let ended = late("2026-12-05T00:00:00Z");
+    assert_code(&ended, 1);
+    assert!(ended.stderr.contains("serves nobody"), "{}", ended.stderr);
+}
+
+#[test]
+fn an_archive_in_which_the_sets_were_exchanged_is_refused_whole() {
+    let sandbox = sandbox("exchanged");
+    let pcs = Pcs::start(&sandbox, &["--at", AT]);
+    let export = ["collateral", "export", "--fmspc", FMSPC, "--source", &pcs.url, "-o", "a.json"];
+    assert_code(&run(&sandbox, AT, &[&export[..], &["--no-cache"]].concat()), 0);
+    let text = String::from_utf8(sandbox.read("a.json")).unwrap();
+    let exchanged = text
+        .replace("update=standard", "update=other")
+        .replace("update=early", "update=standard")
+        .replace("update=other", "update=early");
+    sandbox.write("exchanged.json", exchanged);
+    let import = run(&sandbox, AT, &["collateral", "import", "exchanged.json"]);
+    assert_code(&import, 2);
+    assert_code(&run(&sandbox, AT, &["collateral", "show"]), 2);
+    assert_code(&run(&sandbox, AT, &["collateral", "import", "a.json"]), 0);
+}
+
+#[test]
+fn the_configured_set_counts_whatever_the_collateral_comes_from() {
+    let sandbox = sandbox("configured");
+    let pcs = Pcs::start(&sandbox, &["--at", AT]);
+    let export = ["collateral", "export", "--fmspc", FMSPC, "--source", &pcs.url, "-o", "a.json"];
+    assert_code(&run(&sandbox, AT, &export), 0);
+    let standard = format!("/tdx/certification/v4/tcb?fmspc={FMSPC}&update=standard");
+    let number = number(&sandbox.bundle("a.json"), &standard);
+
+    // A file of QCNL as it is shipped says nothing of the set.
+    sandbox
+        .write("qcnl.conf", format!("{{ \"pccs_url\": \"{}/sgx/certification/v4/\" }}\n", pcs.url));
+    let configure = |set: &str| {
+        let text = format!("[collateral]\nset = \"{set}\"\nqcnl_conf = \"qcnl.conf\"\n");
+        sandbox.write("config/tdattest/config.toml", text);
+    };
+    configure("early");
+    assert_code(&run(&sandbox, AT, &["verify", "q"]), 1);
+    assert_code(&run(&sandbox, AT, &["verify", "q", "--set", "standard"]), 0);
+    let offline = ["verify", "q", "--offline", "--collateral", "a.json"];
+    assert_code(&run(&sandbox, AT, &offline), 1);
+    assert_code(&run(&sandbox, AT, &[&offline[..], &["--set", "standard"]].concat()), 0);
+
+    configure(&number.to_string());
+    assert_code(&run(&sandbox, AT, &export), 0);
+    assert_eq!(sandbox.bundle("a.json")["documents"].as_array().unwrap().len(), 15);
+    assert_code(&run(&sandbox, AT, &offline), 0);
+}
+
+/// The TCB evaluation data number of the document that answers a request.
+fn number(archive: &Value, request: &str) -> u64 {
+    let mut documents = archive["documents"].as_array().unwrap().iter();
+    let document = documents.find(|document| document["request"] == request).unwrap();
+    let body: Value = serde_json::from_str(document["body"].as_str().unwrap()).unwrap();
+    body["tcbInfo"]["tcbEvaluationDataNumber"].as_u64().unwrap()
+}
+
+#[test]
+fn an_export_leaves_out_what_is_not_to_be_had_as_long_as_the_rest_is_enough() {
+    let sandbox = sandbox("leaves_out");
+    let export = |at: &str, fail: &[&str], more: &[&str]| {
+        let pcs = Pcs::start(&sandbox, &[&["--at", at], fail].concat());
+        let export = ["collateral", "export", "--fmspc", FMSPC, "--source", &pcs.url];
+        run(&sandbox, at, &[&export, more, &["-o", "a.json"]].concat())
+    };
+    let count = || sandbox.bundle("a.json")["documents"].as_array().unwrap().len();
+    // A PCCS that knows one CA.
+    let one_ca = export(AT, &["--fail", "pckcrl=404,times=1"], &["--no-cache"]);
+    assert_code(&one_ca, 0);
+    assert!(one_ca.stderr.contains("left out: PCK CRL"), "{}", one_ca.stderr);
+    assert_eq!(count(), 10);
+    // A set that is kept and has ended, and that Intel has retired.
+    assert_code(&export(AT, &[], &[]), 0);
+    let retired = export("2026-12-05T00:00:00Z", &["--fail", "tcb=410,times=1"], &[]);
+    assert_code(&retired, 0);
+    assert_eq!(count(), 10);
+    // Nothing that a quote could be judged by: everything that is in the way is told.
+    let too_little = export(AT, &["--fail", "pckcrl=404"], &["--no-cache"]);
+    assert_code(&too_little, 3);
+    assert_eq!(too_little.stderr.matches("error: ").count(), 2, "{}", too_little.stderr);
+    assert_code(&export(AT, &["--fail", "tcb=404"], &["--no-cache"]), 3);
+}
+
+#[test]
+fn an_import_needs_no_source_and_what_is_kept_serves_without_one() {
+    let sandbox = sandbox("cached");
+    let pcs = Pcs::start(&sandbox, &["--at", AT]);
+    let export = ["collateral", "export", "--fmspc", FMSPC, "--source", &pcs.url, "-o", "a.json"];
+    assert_code(&run(&sandbox, AT, &[&export[..], &["--no-cache"]].concat()), 0);
+    let broken = ["--source", "https://pccs.example", "--ca-file", "gone.pem"];
+    let import = ["collateral", "import", "a.json"];
+    assert_code(&run(&sandbox, AT, &[&import[..], &broken].concat()), 0);
+    let cached = [&["verify", "q", "--cached"][..], &broken].concat();
+    assert_code(&run(&sandbox, AT, &cached), 0);
+    // Due, and nobody is asked.
+    assert_code(&run(&sandbox, "2026-11-30T12:00:00Z", &cached), 0);
+    assert_code(&run(&sandbox, "2026-12-05T00:00:00Z", &cached), 3);
+}
+
+#[test]
+fn an_export_asks_for_what_there_is_now_though_a_set_is_kept() {
+    let sandbox = sandbox("refresh");
+    let later = "2026-11-03T00:00:00Z";
+    let export = |at: &str| {
+        let pcs = Pcs::start(&sandbox, &["--at", at]);
+        let export = ["collateral", "export", "--fmspc", FMSPC, "--source", &pcs.url];
+        assert_code(&run(&sandbox, at, &[&export[..], &["-o", "a.json"]].concat()), 0);
+        sandbox.bundle("a.json")
+    };
+    let (first, second) = (export(AT), export(later));
+    for (first, second) in
+        first["documents"].as_array().unwrap().iter().zip(second["documents"].as_array().unwrap())
+    {
+        assert_eq!(first["request"], second["request"]);
+        assert_ne!(first["body"], second["body"]);
+    }
+}
+
+#[test]
+fn a_monitor_hears_of_what_keeps_the_check_from_running() {
+    let sandbox = sandbox("monitor");
+    let unreadable = "\ntdattest_collateral_readable 0\n";
+    let check = |more: &[&str]| run(&sandbox, AT, &[&["collateral", "check"], more].concat());
+    let nothing = check(&["--prometheus"]);
+    assert_code(&nothing, 3);
+    assert!(nothing.stdout.contains(unreadable), "{}", nothing.stdout);
+
+    sandbox.write("config/tdattest/config.toml", "[collateral]\nsets = \"early\"\n");
+    let nagios = check(&["--nagios"]);
+    assert_code(&nagios, 3);
+    assert!(nagios.stdout.starts_with("COLLATERAL UNKNOWN - "), "{}", nagios.stdout);
+    assert_eq!((nagios.stdout.lines().count(), nagios.stderr.as_str()), (1, ""));
+    let figures = check(&["--prometheus"]);
+    assert_code(&figures, 2);
+    assert!(figures.stdout.contains(unreadable), "{}", figures.stdout);
+
+    sandbox.write("config/tdattest/config.toml", "");
+    let pcs = Pcs::start(&sandbox, &["--at", AT]);
+    let fetch = ["collateral", "fetch", "q", "--source", &pcs.url, "-o", "b.json"];
+    assert_code(&run(&sandbox, AT, &fetch), 0);
+    let written = check(&["--prometheus", "-o", "tdattest.prom"]);
+    assert_eq!((written.code, written.stdout.as_str()), (Some(0), ""));
+    let text = String::from_utf8(sandbox.read("tdattest.prom")).unwrap();
+    assert!(text.contains("\ntdattest_collateral_readable 1\n"), "{text}");
+
+    // A copy beside a document is no second document.
+    let documents = sandbox.path().join("cache/tdattest");
+    let cache = fs::read_dir(documents).unwrap().next().unwrap().unwrap().path().join("documents");
+    let document = fs::read_dir(&cache).unwrap().next().unwrap().unwrap().path();
+    fs::copy(&document, cache.join("old.json")).unwrap();
+    let copied = check(&["--prometheus"]);
+    assert_code(&copied, 1);
+    assert!(copied.stdout.contains("\ntdattest_collateral_broken 1\n"), "{}", copied.stdout);
+    let series = copied.stdout.lines().filter(|line| line.contains("seconds_left{")).count();
+    assert_eq!(series, 4);
+}
+
+#[test]
+fn what_is_said_of_trust_is_refused_where_it_has_no_effect() {
+    let sandbox = sandbox("no_effect");
+    let source = format!("[[collateral.source]]\nat = \"{}\"\n", nowhere());
+    sandbox.write("config/tdattest/config.toml", source);
+    let pin = "00".repeat(32);
+    sandbox.write("key", "0123456789abcdef");
+    for flag in [&["--pin-sha256", &pin][..], &["--api-key-file", "key"], &["--dangerous-insecure"]]
+    {
+        let refused = run(&sandbox, AT, &[&["verify", "q"], flag].concat());
+        assert_code(&refused, 2);
+        assert!(refused.stderr.contains("hint: "), "{}", refused.stderr);
+    }
+    assert_code(&run(&sandbox, AT, &["verify", "q"]), 3);
 }
 
 #[test]
@@ -310,6 +491,8 @@ fn a_tcb_recovery_is_told_from_an_archive() {
     assert!(!json["documents"].as_array().unwrap().is_empty());
     // Without its root it is nobody's.
     assert_code(&sandbox.run(&["collateral", "diff", "a.json"]), 2);
+    sandbox.write("config/tdattest/config.toml", "[collateral]\nroot = \"p/root.pem\"\n");
+    assert_code(&sandbox.run(&["collateral", "diff", "a.json"]), 0);
 }
 
 #[test]

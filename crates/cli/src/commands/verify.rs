@@ -154,8 +154,8 @@ impl Args {
         anchor: &TrustAnchor,
         now: UnixTime,
     ) -> Result<Result<Collateral, Box<Judgement>>> {
-        let set = self.sources.set().unwrap_or_default();
         if let Some(path) = &self.collateral {
+            let set = self.sources.wanted_set()?;
             return Ok(input::collateral_of(path, quote, set));
         }
         if self.offline {

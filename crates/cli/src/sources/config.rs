@@ -10,7 +10,7 @@ use serde::Deserialize;
 use tdattest_collateral::{Pin, Source, Trust};
 use tdattest_verifier::wire::pcs::EvaluationDataSet;
 
-use super::{parse_set, with};
+use super::{parse_set, source_with, with};
 use crate::input;
 use crate::output::Hinted;
 
@@ -74,7 +74,7 @@ impl SourceConfig {
             None => Trust::Pins(self.pin_sha256.clone()),
         };
         let key = self.api_key_file.as_deref();
-        with(self.at.clone(), trust, key, self.dangerous_allow_http)
+        with(source_with(self.at.clone(), trust), key, self.dangerous_allow_http)
     }
 }
 

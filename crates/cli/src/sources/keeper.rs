@@ -7,7 +7,9 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use tdattest_collateral::archive::collateral;
 use tdattest_collateral::cache::{CacheError, Cached, Failure, Origin};
-use tdattest_collateral::{Authenticate, Cache, Client, FetchError, RetryPolicy, SourceError};
+use tdattest_collateral::{
+    Archive, Authenticate, Cache, Client, Fetch, FetchError, RetryPolicy, Source, SourceError,
+};
 use tdattest_verifier::TrustAnchor;
 use tdattest_verifier::result::Judgement;
 use tdattest_verifier::wire::collateral::Collateral;
@@ -21,7 +23,8 @@ use crate::output::{self, Hinted};
 
 /// What fetches and keeps, for one command.
 pub(crate) struct Keeper {
-    client: Client,
+    /// None where no source is to be asked.
+    client: Option<Client>,
     cache: Option<Arc<Cache>>,
     now: UnixTime,
 }
@@ -37,18 +40,22 @@ impl Keeper {
     pub(crate) fn open(sources: Sources, anchor: TrustAnchor, now: UnixTime) -> Result<Self> {
         let folder = sources.cache_dir.as_deref().map(|folder| cache_folder(folder, &anchor));
         let authenticate: Arc<dyn Authenticate> = Arc::new(Authenticator::new(anchor));
-        let client = Client::builder(Arc::clone(&authenticate))
-            .sources(sources.sources)
-            .deadline(DEADLINE)
-            .retry(RetryPolicy { attempts: ATTEMPTS, ..RetryPolicy::default() })
-            .build()
-            .map_err(unusable)?;
+        let client = match sources.cached {
+            true => None,
+            false => Some(client(sources.sources, Arc::clone(&authenticate))?),
+        };
         let cache = folder.map(|folder| {
             let clock = Arc::new(move || now);
-            let source = Arc::new(client.clone());
+            let source: Arc<dyn Fetch> = match client.clone() {
+                Some(client) => Arc::new(client),
+                None => Arc::new(Archive::default()),
+            };
             let mut cache = Cache::new(&folder, source, authenticate, clock);
             if sources.allow_rollback {
                 cache = cache.dangerous_allow_rollback();
+            }
+            if sources.refresh {
+                cache = cache.refreshing();
             }
             if sources.allow_stale {
                 cache = cache.dangerous_allow_stale();
@@ -89,9 +96,12 @@ impl Keeper {
                 let (cache, client) = (self.cache.clone(), self.client.clone());
                 let now = self.now;
                 tasks.spawn(async move {
-                    let outcome = match cache {
-                        Some(cache) => cache.document(request).await,
-                        None => unkept(&client, request, now).await,
+                    let outcome = match (cache, client) {
+                        (Some(cache), _) => cache.document(request).await,
+                        (None, Some(client)) => unkept(&client, request, now).await,
+                        (None, None) => {
+                            Err(CacheError::Nothing(Failure::Fetch(FetchError::NoSource(request))))
+                        }
                     };
                     (request, outcome)
                 });
@@ -145,6 +155,15 @@ pub(crate) fn cache_folder(folder: &Path, anchor: &TrustAnchor) -> PathBuf {
     }
     let fingerprint: String = anchor.fingerprint().chars().take(FINGERPRINT_DIGITS).collect();
     folder.join(format!("root-{fingerprint}"))
+}
+
+fn client(sources: Vec<Source>, authenticate: Arc<dyn Authenticate>) -> Result<Client> {
+    Client::builder(authenticate)
+        .sources(sources)
+        .deadline(DEADLINE)
+        .retry(RetryPolicy { attempts: ATTEMPTS, ..RetryPolicy::default() })
+        .build()
+        .map_err(unusable)
 }
 
 async fn unkept(client: &Client, request: PcsRequest, now: UnixTime) -> Outcome {
@@ -201,6 +220,9 @@ fn remedy(failure: &Failure) -> &'static str {
 }
 
 fn fetch_remedy(fault: &FetchError) -> &'static str {
+    if let FetchError::NoSource(_) = fault {
+        return "it is not kept, and no source is asked with --cached: import an archive that has it, or leave --cached out";
+    }
     match fault.code() {
         "fetch.untrusted" => {
             remedy(&Failure::Untrusted { request: PcsRequest::RootCaCrl, fault: String::new() })

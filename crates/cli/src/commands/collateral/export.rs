@@ -18,12 +18,12 @@ use crate::documents;
 use crate::exit::Exit;
 use crate::output::{self, Hinted};
 use crate::sources::keeper::{Keeper, cache_folder};
-use crate::sources::{SourceArgs, trust_anchor};
+use crate::sources::{SourceArgs, Sources, trust_anchor};
 
 /// Write documents into one archive, to carry them to where there is no network
 ///
-/// With --fmspc or --quote: everything that quotes of these platforms may need, for SGX and TDX, of the standard and the early set (or of
-/// --set alone), through sources and cache. Without: all that is in the cache, without a network. `tdattest verify
+/// With --fmspc or --quote: everything that quotes of these platforms may need, for SGX and TDX, of the standard and the early set and the
+/// configured one (or of --set alone), through sources and cache. Without: all that is in the cache, without a network. `tdattest verify
 /// --collateral` and --source read an archive, too.
 #[derive(clap::Args)]
 #[command(after_long_help = EXAMPLES)]
@@ -63,7 +63,7 @@ Examples:
     tdattest collateral export -o archive.json
 
 Exit codes:
-  0  written; documents that Intel does not have are named on standard error
+  0  written; documents that the sources do not have are named on standard error
   2  misuse, or an input that cannot be read, or a file that cannot be written
   3  a document cannot be had, or nothing is kept";
 
@@ -78,12 +78,14 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
         let found = found.map_err(|problem| Hinted::error(problem, REMEDY))?;
         of_cache(found, &Authenticator::new(anchor))
     } else {
-        let requests = requests(&families, args.sources.set());
+        let requests = requests(&families, &args.sets(sources.set));
+        // A set that came before a TCB recovery is current, too: who exports wants what there is now.
+        let sources = Sources { refresh: !sources.cached, ..sources };
         let keeper = Keeper::open(sources, anchor, args.at.map_or_else(now, Ok)?)?;
         match fetched(&keeper, &requests)? {
             Ok(archive) => archive,
-            Err(unavailable) => {
-                output::error(&unavailable.error());
+            Err(missing) => {
+                missing.iter().for_each(output::error);
                 return Ok(Exit::Unavailable);
             }
         }
@@ -99,6 +101,14 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
 }
 
 impl Args {
+    /// The set that is asked for by name, or both; the one of the configuration may be a third.
+    fn sets(&self, configured: EvaluationDataSet) -> BTreeSet<EvaluationDataSet> {
+        match self.sources.set() {
+            Some(named) => [named].into(),
+            None => [EvaluationDataSet::Standard, EvaluationDataSet::Early, configured].into(),
+        }
+    }
+
     fn families(&self) -> Result<BTreeSet<Fmspc>> {
         let mut families: BTreeSet<Fmspc> = self.fmspc.iter().copied().collect();
         for path in &self.quote {
