@@ -123,6 +123,17 @@ fn a_body_without_a_length_is_bounded_too() {
 }
 
 #[test]
+fn little_may_arrive_unread_over_http_2() {
+    let settings = Host::start().http2_settings();
+    // RFC 9113, "Defined Settings": SETTINGS_INITIAL_WINDOW_SIZE is 4, and 65 535 where it is not said.
+    let window = settings.chunks(6).find(|setting| setting[..2] == [0, 4]);
+    assert_eq!(
+        window.map_or([0, 0, 255, 255], |found| found[2..].try_into().unwrap()),
+        [0, 0, 255, 255]
+    );
+}
+
+#[test]
 fn a_head_that_is_too_large_is_refused() {
     let host = Host::start();
     let mut stream = host.unix();

@@ -214,6 +214,23 @@ impl Host {
         stream.conn.peer_certificates().unwrap()[0].clone().into_owned()
     }
 
+    /// The first bytes that the service sends over HTTP/2: nine of a frame's head, then its settings, six bytes each.
+    pub(crate) fn http2_settings(&self) -> Vec<u8> {
+        let mut tls = self.tls_client();
+        tls.alpn_protocols = vec![b"h2".to_vec()];
+        let name = "localhost".try_into().unwrap();
+        let connection = ClientConnection::new(Arc::new(tls), name).unwrap();
+        let mut stream = StreamOwned::new(connection, TcpStream::connect(self.https).unwrap());
+        // The preface of RFC 9113, and settings that say nothing.
+        stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").unwrap();
+        let mut head = [0; 9];
+        stream.read_exact(&mut head).unwrap();
+        assert_eq!(head[3], 4, "settings come first");
+        let mut settings = vec![0; usize::from(head[2])];
+        stream.read_exact(&mut settings).unwrap();
+        settings
+    }
+
     fn tls_folder(&self) -> PathBuf {
         self.folder.path().join("tls")
     }
