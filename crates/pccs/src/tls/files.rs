@@ -17,7 +17,7 @@ const LARGEST: u64 = 1024 * 1024;
 
 /// What tells a file from the one that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Stamp([Option<(u64, i64, i64, i64, i64, u64)>; 2]);
+pub(super) struct Stamp([Option<(u64, u64, [i64; 4])>; 2]);
 
 impl Stamp {
     /// Inode, times of change and size of both files. The second time changes with owner and mode, too: a file that could
@@ -25,9 +25,8 @@ impl Stamp {
     pub(super) fn of(certificate: &Path, private_key: &Path) -> Self {
         Self([certificate, private_key].map(|path| {
             let found = fs::metadata(path).ok()?;
-            let (written, changed) = (found.mtime(), found.ctime());
-            let (written_nsec, changed_nsec) = (found.mtime_nsec(), found.ctime_nsec());
-            Some((found.ino(), written, written_nsec, changed, changed_nsec, found.size()))
+            let times = [found.mtime(), found.mtime_nsec(), found.ctime(), found.ctime_nsec()];
+            Some((found.ino(), found.size(), times))
         }))
     }
 }
