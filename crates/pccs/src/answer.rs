@@ -12,6 +12,9 @@ use tdattest_wire::time::UnixTime;
 /// The most that is said of a cause in a header.
 const CAUSE_CHARACTERS: usize = 300;
 
+/// The most of a path that is said back: the rest is for its sender to know, and escaped it would be six times as long.
+const PATH_CHARACTERS: usize = 200;
+
 /// An answer, complete save for `Date`, `Keep-Alive`, `Content-Length` and `Request-ID`, which the server adds.
 #[derive(Clone, Debug)]
 pub struct Answer {
@@ -73,11 +76,12 @@ impl Answer {
 
     /// What a framework says of a path or method that is not there.
     pub(crate) fn not_found(method: &str, path: &str) -> Self {
+        let path: String = path.chars().take(PATH_CHARACTERS).collect();
         let body = format!(
             "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>Error</title>\n</head>\n\
              <body>\n<pre>Cannot {} {}</pre>\n</body>\n</html>\n",
             escaped(method),
-            escaped(path)
+            escaped(&path)
         );
         let policy = HeaderValue::from_static("default-src 'none'");
         Self::new(StatusCode::NOT_FOUND, HTML, body)
@@ -220,6 +224,13 @@ mod tests {
         let page = Answer::not_found("GET", "/<script>'\"&");
         let body = String::from_utf8(page.body.to_vec()).unwrap();
         assert!(body.contains("<pre>Cannot GET /&lt;script&gt;&#39;&quot;&amp;</pre>"), "{body}");
+    }
+
+    #[test]
+    fn a_long_path_is_not_said_back_whole() {
+        let body = |size: usize| Answer::not_found("GET", &"\"".repeat(size)).body;
+        assert!(body(PATH_CHARACTERS - 1).len() < body(PATH_CHARACTERS).len());
+        assert_eq!(body(PATH_CHARACTERS), body(16 * 1024));
     }
 
     #[test]

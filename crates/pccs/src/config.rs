@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use tdattest_collateral::{RetryPolicy, Source};
 
 use crate::api::Settings;
-use crate::server::{Limits, ListenAt};
+use crate::server::{Limits, ListenAt, Listener};
 use crate::service::{Counters, Rhythm};
 use crate::tls::{ServerName, TlsSettings};
 
@@ -153,9 +153,10 @@ impl Config {
         self.state = folder.into();
     }
 
-    /// Where the certificate comes from; nothing where none is needed.
-    pub fn tls(&self) -> Option<TlsSettings> {
-        let needed = self.listen.iter().any(|at| matches!(at, ListenAt::Https(_)));
+    /// Where the certificate comes from; nothing where none is needed. The listeners are those that are open, which need
+    /// not be those that are named here.
+    pub fn tls(&self, listeners: &[Listener]) -> Option<TlsSettings> {
+        let needed = listeners.iter().any(|open| matches!(open.at(), ListenAt::Https(_)));
         needed.then(|| match &self.certificate {
             CertificateAt::Generated(names) => {
                 TlsSettings::Generated { folder: self.state.join("tls"), names: names.clone() }

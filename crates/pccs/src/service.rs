@@ -19,7 +19,7 @@ use crate::health::Health;
 use crate::metrics::{self, Sources};
 use crate::records::Records;
 use crate::refresh::{RefreshOutcome, RefreshReport};
-use crate::server::{Answers, Hall, Limits, Listener, Server};
+use crate::server::{Answers, Hall, Limits, ListenAt, Listener, Server};
 use crate::store::Store;
 use crate::tls::Tls;
 
@@ -94,10 +94,16 @@ impl Service {
     /// Starts serving. To be called within a runtime.
     ///
     /// # Errors
-    /// When a socket cannot be waited for.
+    /// When a socket cannot be waited for, or there is no certificate for one that needs it.
     pub fn start(parts: Parts) -> io::Result<Self> {
         let Parts { answers, store, clock, listeners, tls, metrics, limits, rhythm, counters } =
             parts;
+        let uncertified =
+            |open: &&Listener| matches!(open.at(), ListenAt::Https(_)) && tls.is_none();
+        if let Some(open) = listeners.iter().find(uncertified) {
+            let cause = format!("there is no certificate to listen at {} with", open.at());
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, cause));
+        }
         let health = Health::new(Arc::clone(&store));
         let (ending, ends) = watch::channel(false);
         let (alive, all_gone) = mpsc::channel(1);
@@ -147,6 +153,19 @@ impl Service {
     pub async fn reload_certificate(&self) {
         if let Some(tls) = &self.tls {
             look_at(tls, true).await;
+        }
+    }
+
+    /// Waits until something ends that is to go on to the end: nobody is let in any more at one of the addresses, or the
+    /// changes, the documents or the certificate are not looked after. Why is in the log.
+    pub async fn ended(&mut self) {
+        match self.tasks.join_next().await {
+            Some(Err(fault)) => {
+                tracing::error!(cause = %fault, "a part of the service broke: this is a mistake in tdattest");
+            }
+            Some(Ok(())) => tracing::error!("a part of the service has ended by itself"),
+            // Nothing is left that could.
+            None => std::future::pending().await,
         }
     }
 

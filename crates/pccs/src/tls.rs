@@ -132,18 +132,52 @@ pub struct Tls {
     clock: Clock,
     current: Arc<Current>,
     config: Arc<ServerConfig>,
-    read: Mutex<Stamp>,
+    seen: Mutex<Seen>,
+}
+
+/// What was found at the last look.
+struct Seen {
+    /// The files that were taken, or whose content is of no use.
+    stamp: Stamp,
+    making: Told,
+    taking: Told,
+}
+
+/// The mistake that was told last: it is told once, not at every look.
+#[derive(Default)]
+struct Told(Option<String>);
+
+impl Told {
+    /// The outcome, but nothing in place of a mistake that was told.
+    fn once<T: Default>(
+        &mut self,
+        outcome: Result<T, TlsError>,
+        in_any_case: bool,
+    ) -> Result<T, TlsError> {
+        let before = self.0.take();
+        let Err(fault) = outcome else { return outcome };
+        let text = fault.to_string();
+        let is_told = !in_any_case && before.as_ref() == Some(&text);
+        self.0 = Some(text);
+        if is_told { Ok(T::default()) } else { Err(fault) }
+    }
 }
 
 impl Tls {
-    /// Reads the certificate, or makes one.
+    /// Reads the certificate, or makes one. One that ends soon will do where no other can be written.
     ///
     /// # Errors
     /// When there is none that can be used.
     pub fn start(settings: TlsSettings, clock: Clock) -> Result<Self, TlsError> {
         let (certificate, private_key) = paths(&settings);
+        let mut making = Told::default();
         if let TlsSettings::Generated { folder, names } = &settings {
-            authority::keep(folder, names, clock())?;
+            match making.once(authority::keep(folder, names, clock()), true) {
+                Err(fault @ TlsError::File { .. }) if authority::is_usable(folder, clock()) => {
+                    tracing::error!(cause = %fault, "no new certificate can be written: the one that is there is used until its end");
+                }
+                made => made?,
+            }
         }
         // Before they are read: what changes in between is read once more.
         let stamp = Stamp::of(&certificate, &private_key);
@@ -156,7 +190,8 @@ impl Tls {
                 .with_cert_resolver(Arc::clone(&current) as Arc<dyn ResolvesServerCert>);
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         let config = Arc::new(config);
-        Ok(Self { settings, clock, current, config, read: Mutex::new(stamp) })
+        let seen = Mutex::new(Seen { stamp, making, taking: Told::default() });
+        Ok(Self { settings, clock, current, config, seen })
     }
 
     /// The CA that clients are to trust, if it was made here.
@@ -173,18 +208,32 @@ impl Tls {
     /// # Errors
     /// When what is there cannot be used; what was in use stays.
     pub fn renew(&self, in_any_case: bool) -> Result<bool, TlsError> {
-        if let TlsSettings::Generated { folder, names } = &self.settings {
-            authority::keep(folder, names, (self.clock)())?;
-        }
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let made = match &self.settings {
+            TlsSettings::Generated { folder, names } => {
+                authority::keep(folder, names, (self.clock)())
+            }
+            TlsSettings::Files { .. } => Ok(()),
+        };
+        // What is there is looked at all the same: another process may have made it.
+        let taken = self.take(&mut seen.stamp, in_any_case);
+        seen.making.once(made, in_any_case)?;
+        seen.taking.once(taken, in_any_case)
+    }
+
+    /// Takes the files if they are not those of the stamp, or in any case.
+    fn take(&self, seen: &mut Stamp, in_any_case: bool) -> Result<bool, TlsError> {
         let (certificate, private_key) = paths(&self.settings);
         let stamp = Stamp::of(&certificate, &private_key);
-        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
-        if !in_any_case && stamp == *read {
+        if !in_any_case && stamp == *seen {
             return Ok(false);
         }
-        // A mistake is told once, not at every look.
-        *read = stamp;
-        let key = files::certified_key(&certificate, &private_key)?;
+        let key = files::certified_key(&certificate, &private_key);
+        // What could not be read may be readable at the next look, though nothing tells so.
+        if !matches!(key, Err(TlsError::File { .. })) {
+            *seen = stamp;
+        }
+        let key = key?;
         *self.current.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(key);
         Ok(true)
     }

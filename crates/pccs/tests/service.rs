@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use scripted::{Host, PANIC, SLOW};
+use scripted::{Host, PANIC, SLOW, uncertified};
 use tdattest_pccs::{Limits, ListenAt, Rhythm};
 
 const REQUEST_ID: &str = "00112233445566778899aabbccddeeff";
@@ -120,6 +120,17 @@ fn a_body_without_a_length_is_bounded_too() {
     stream.write_all(b"0\r\n\r\n").unwrap();
     let text = read(&mut stream);
     assert!(text.ends_with("too large"), "{text}");
+}
+
+#[test]
+fn little_may_arrive_unread_over_http_2() {
+    let settings = Host::start().http2_settings();
+    // RFC 9113, "Defined Settings": SETTINGS_INITIAL_WINDOW_SIZE is 4, and 65 535 where it is not said.
+    let window = settings.chunks(6).find(|setting| setting[..2] == [0, 4]);
+    assert_eq!(
+        window.map_or([0, 0, 255, 255], |found| found[2..].try_into().unwrap()),
+        [0, 0, 255, 255]
+    );
 }
 
 #[test]
@@ -291,6 +302,24 @@ fn what_is_due_and_what_has_changed_is_looked_for_by_itself() {
         std::thread::yield_now();
     }
     while !host.metrics("/metrics").contains(r#"refreshed_total{result="failed"}"#) {}
+}
+
+#[test]
+fn a_part_that_ends_by_itself_is_told_of_and_the_rest_is_drained() {
+    let rhythm = Rhythm { refresh: None, follow: Duration::from_millis(1), ..Rhythm::default() };
+    let mut host = Host::with(Limits::default(), rhythm);
+    host.script.breaks.store(true, Ordering::Relaxed);
+    host.until_ended();
+    assert_eq!(host.run(host.client().get(host.url("/echo")).send()).unwrap().status(), 200);
+    let drain = host.spawn_drain(PATIENCE);
+    assert!(host.run(drain).unwrap());
+}
+
+#[tokio::test]
+async fn https_without_a_certificate_does_not_start() {
+    let fault = uncertified("127.0.0.1:0").await.err().unwrap();
+    assert_eq!(fault.kind(), std::io::ErrorKind::InvalidInput);
+    assert!(uncertified("http://127.0.0.1:0").await.is_ok());
 }
 
 #[test]

@@ -50,6 +50,9 @@ struct File {
     init_db: Option<IgnoredAny>,
 }
 
+/// How large the largest body may be.
+const BODY_BYTES: std::ops::RangeInclusive<usize> = 1024..=64 * 1024 * 1024;
+
 #[derive(Clone, Copy, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 enum Mode {
@@ -133,7 +136,7 @@ pub(super) fn read(text: &str) -> Result<(Config, Vec<String>), ConfigError> {
     let config = Config {
         listen: vec![ListenAt::Https(address(&file)?)],
         sources: vec![source(&file)?],
-        limits: limits(&file),
+        limits: limits(&file)?,
         api: api(file),
         ..Config::default()
     };
@@ -177,17 +180,50 @@ fn source(file: &File) -> Result<SourceAt, ConfigError> {
     Ok(SourceAt { source, api_key_file: None })
 }
 
-fn limits(file: &File) -> Limits {
+/// The bounds are those of our own form. To Intel's service a time of 0 is no limit, which there is not here.
+fn limits(file: &File) -> Result<Limits, ConfigError> {
     let default = Limits::default();
-    let seconds = |number: Option<Number>, default: Duration| {
-        number.map_or(default, |number| Duration::from_secs(number.0.into()))
+    let body_bytes = match file.max_request_body_size {
+        Some(Size(size)) if !BODY_BYTES.contains(&size) => {
+            return Err(wrong(format!(
+                "MaxRequestBodySize is {size} bytes, expected from 1KB to 64MB"
+            )));
+        }
+        size => size.map_or(default.body_bytes, |size| size.0),
     };
-    Limits {
-        body_bytes: file.max_request_body_size.map_or(default.body_bytes, |size| size.0),
-        head: seconds(file.headers_timeout_seconds, default.head),
-        request: seconds(file.request_timeout_seconds, default.request),
-        keep_alive: seconds(file.keep_alive_timeout_seconds, default.keep_alive),
+    Ok(Limits {
+        body_bytes,
+        head: seconds("HeadersTimeoutSeconds", file.headers_timeout_seconds, 600, default.head)?,
+        request: seconds(
+            "RequestTimeoutSeconds",
+            file.request_timeout_seconds,
+            600,
+            default.request,
+        )?,
+        keep_alive: seconds(
+            "KeepAliveTimeoutSeconds",
+            file.keep_alive_timeout_seconds,
+            3_600,
+            default.keep_alive,
+        )?,
         ..default
+    })
+}
+
+fn seconds(
+    key: &str,
+    number: Option<Number>,
+    most: u32,
+    default: Duration,
+) -> Result<Duration, ConfigError> {
+    match number {
+        None => Ok(default),
+        Some(Number(number)) if (1..=most).contains(&number) => {
+            Ok(Duration::from_secs(number.into()))
+        }
+        Some(Number(number)) => {
+            Err(wrong(format!("{key} is {number}, expected a number from 1 to {most}")))
+        }
     }
 }
 

@@ -184,6 +184,25 @@ const INTELS: &str = r#"{
 }"#;
 
 #[test]
+fn intels_limits_have_bounds() {
+    for (key, good, wrong) in [
+        ("HeadersTimeoutSeconds", ["1", "600"], ["0", "601"]),
+        ("RequestTimeoutSeconds", ["1", "\"600\""], ["\"0\"", "601"]),
+        ("KeepAliveTimeoutSeconds", ["1", "3600"], ["0", "3601"]),
+        ("MaxRequestBodySize", ["1024", "\"64MB\""], ["1023", "\"10GB\""]),
+    ] {
+        let read = |value: &str| Config::from_intel(&format!("{{\"{key}\": {value}}}"));
+        for value in good {
+            assert!(read(value).is_ok(), "{key}: {value}");
+        }
+        for value in wrong {
+            let fault = read(value).unwrap_err();
+            assert!(fault.cause.starts_with(&format!("{key} is ")), "{fault}");
+        }
+    }
+}
+
+#[test]
 fn intels_file_is_read_and_what_has_no_effect_is_named() {
     let text = INTELS.replace("HASH", &"ab".repeat(64));
     let (config, notes) = Config::from_intel(&text).unwrap();

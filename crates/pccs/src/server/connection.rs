@@ -18,6 +18,10 @@ use crate::ending::{Ending, until_ending};
 /// Streams of one HTTP/2 connection at one time.
 const STREAMS: u32 = 64;
 
+/// What may arrive unread on a connection, and on each of its streams: HTTP/2's own default. What waits for room to be
+/// read is held, and everybody may send it.
+const WINDOW: u32 = 65_535;
+
 /// Most headers of a request.
 const HEADERS: usize = 64;
 
@@ -89,6 +93,8 @@ fn builder(protocol: Protocol, limits: Limits) -> auto::Builder<TokioExecutor> {
     http.http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS)
+        .initial_connection_window_size(WINDOW)
+        .initial_stream_window_size(WINDOW)
         .max_header_list_size(header_bytes);
     match protocol {
         // As near as it comes to the spelling of Intel's documents: `Sgx-Tcbm`. No client minds.

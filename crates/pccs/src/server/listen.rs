@@ -126,6 +126,10 @@ impl Listener {
     /// When one is no listening socket of a kind that is known here.
     pub fn inherited() -> Result<Vec<Self>, ListenError> {
         let numbers = sd_notify::listen_fds().map_err(ListenError::Inherited)?;
+        if numbers.len() == 0 {
+            // Nothing is asked of the kernel that it need not have: pidfds are there since Linux 5.3.
+            return Ok(Vec::new());
+        }
         let own = pidfd_open(getpid(), PidfdFlags::empty());
         let own = own.map_err(|fault| ListenError::Inherited(fault.into()))?;
         let adopt = |number| {

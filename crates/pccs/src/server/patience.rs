@@ -57,6 +57,19 @@ impl Pace {
         Answering(Arc::clone(self))
     }
 
+    /// Rest begins now, if nothing is being answered; who reads looks again.
+    fn rest(&self) {
+        let mut state = self.lock();
+        if !state.begun {
+            state.since = Instant::now();
+        }
+        if state.answering == 0
+            && let Some(reader) = state.reader.take()
+        {
+            reader.wake();
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -67,12 +80,8 @@ impl Drop for Answering {
         let mut state = self.0.lock();
         state.answering = state.answering.saturating_sub(1);
         state.begun = false;
-        state.since = Instant::now();
-        if state.answering == 0
-            && let Some(reader) = state.reader.take()
-        {
-            reader.wake();
-        }
+        drop(state);
+        self.0.rest();
     }
 }
 
@@ -96,7 +105,8 @@ impl<S> Patient<S> {
     /// What there is to read has been read: has it taken too long?
     fn tired_of_reading(&mut self, context: &mut Context<'_>) -> bool {
         let mut state = self.pace.lock();
-        if state.answering > 0 {
+        // An answer that is made and still goes out is no rest: how long that may take is for the other alarm.
+        if state.answering > 0 || self.writing.until.is_some() {
             state.reader = Some(context.waker().clone());
             return false;
         }
@@ -121,7 +131,10 @@ impl<S> Patient<S> {
         context: &mut Context<'_>,
     ) -> Poll<io::Result<T>> {
         if outcome.is_ready() {
-            self.writing.stop();
+            if self.writing.until.is_some() {
+                self.writing.stop();
+                self.pace.rest();
+            }
             return outcome;
         }
         let until = self.writing.until.or_else(|| Instant::now().checked_add(self.waits.send));
@@ -208,5 +221,49 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let outcome = Pin::new(&mut self.stream).poll_shutdown(context);
         self.while_sending(outcome, context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::time::sleep;
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_goes_out_is_no_rest() {
+        let (near, mut far) = tokio::io::duplex(16);
+        let waits = Waits { idle: SECOND, head: SECOND, send: SECOND.checked_mul(10).unwrap() };
+        let patient = Patient::new(near, Pace::new(), waits, true);
+        let (mut reader, mut writer) = tokio::io::split(patient);
+        let writing = tokio::spawn(async move { writer.write_all(&[7; 64]).await });
+        let reading = tokio::spawn(async move { reader.read(&mut [0; 1]).await });
+        let begun = Instant::now();
+        // All but what fits is written once some of it was taken: slowly, but in time.
+        for _ in 0..3 {
+            sleep(SECOND.checked_mul(5).unwrap()).await;
+            far.read_exact(&mut [0; 16]).await.unwrap();
+        }
+        writing.await.unwrap().unwrap();
+        // From then on it rests.
+        let fault = reading.await.unwrap().unwrap_err();
+        assert_eq!(fault.kind(), io::ErrorKind::TimedOut);
+        let took = begun.elapsed();
+        assert!(
+            took >= SECOND.checked_mul(16).unwrap() && took < SECOND.checked_mul(17).unwrap(),
+            "{took:?}"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_nobody_takes_ends_the_connection() {
+        let (near, _far) = tokio::io::duplex(16);
+        let waits = Waits { idle: SECOND, head: SECOND, send: SECOND };
+        let mut patient = Patient::new(near, Pace::new(), waits, true);
+        let fault = patient.write_all(&[7; 64]).await.unwrap_err();
+        assert_eq!(fault.kind(), io::ErrorKind::TimedOut);
     }
 }

@@ -102,9 +102,8 @@ fn read_names(path: &Path) -> Result<Vec<ServerName>, TlsError> {
     names.map_err(|cause| TlsError::Content { path: path.into(), cause })
 }
 
-fn write_names(path: &Path, names: &[ServerName]) -> Result<(), TlsError> {
-    let text: String = names.iter().map(|name| format!("{name}\n")).collect();
-    files::write(path, &text, PUBLIC)
+fn listed(names: &[ServerName]) -> String {
+    names.iter().map(|name| format!("{name}\n")).collect()
 }
 
 fn make_ca(folder: &Path, names: &[ServerName], now: UnixTime) -> Result<(), TlsError> {
@@ -115,7 +114,7 @@ fn make_ca(folder: &Path, names: &[ServerName], now: UnixTime) -> Result<(), Tls
     params.name_constraints =
         Some(NameConstraints { permitted_subtrees, excluded_subtrees: Vec::new() });
     let certificate = params.self_signed(&key)?;
-    write_names(&folder.join(CA_NAMES), names)?;
+    files::write(&folder.join(CA_NAMES), &listed(names), PUBLIC)?;
     files::write(&folder.join(CA_KEY), &key.serialize_pem(), PRIVATE)?;
     // Last: what is there without it is made anew.
     files::write(&folder.join(CA_FILE), &certificate.pem(), PUBLIC)
@@ -144,10 +143,14 @@ fn certify(folder: &Path, names: &[ServerName], now: UnixTime) -> Result<(), Tls
     set_window(&mut params, now, DAYS);
     let certificate = params.signed_by(&key, &issuer)?;
     let (certificate_path, key_path) = paths(folder);
+    // All are written before one is put in its place: where there is no room, what was there stays.
+    let beside = [
+        files::write_beside(&key_path, &key.serialize_pem(), PRIVATE)?,
+        files::write_beside(&certificate_path, &certificate.pem(), PUBLIC)?,
+        files::write_beside(&folder.join(NAMES), &listed(names), PUBLIC)?,
+    ];
     // A reader in between finds a pair that does not fit, keeps what it has, and looks again.
-    files::write(&key_path, &key.serialize_pem(), PRIVATE)?;
-    files::write(&certificate_path, &certificate.pem(), PUBLIC)?;
-    write_names(&folder.join(NAMES), names)
+    beside.into_iter().try_for_each(files::Beside::place)
 }
 
 /// Whether the certificate lasts, has these names, and its key is there.
@@ -158,12 +161,20 @@ fn is_good(folder: &Path, names: &[ServerName], now: UnixTime) -> bool {
     {
         return false;
     }
-    let chain = files::read(&certificate).ok().and_then(|text| pem::certificates(&text).ok());
-    let ends = chain.as_ref().and_then(|chain| {
-        chain.first().and_then(|der| Certificate::parse(der).ok()).map(|found| found.not_after)
-    });
     let needed = now.saturating_add(LEAD_DAYS.saturating_mul(DAY));
-    ends.is_some_and(|ends| needed < ends)
+    ends(&certificate).is_some_and(|ends| needed < ends)
+}
+
+/// Whether there is a certificate with its key that has not ended, whatever its names.
+pub(super) fn is_usable(folder: &Path, now: UnixTime) -> bool {
+    let (certificate, key) = paths(folder);
+    files::certified_key(&certificate, &key).is_ok()
+        && ends(&certificate).is_some_and(|ends| now < ends)
+}
+
+fn ends(certificate: &Path) -> Option<UnixTime> {
+    let chain = pem::certificates(&files::read(certificate).ok()?).ok()?;
+    Some(Certificate::parse(chain.first()?).ok()?.not_after)
 }
 
 fn named(name: &str) -> DistinguishedName {

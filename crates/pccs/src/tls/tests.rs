@@ -108,6 +108,78 @@ fn a_file_that_cannot_be_used_changes_nothing() {
 }
 
 #[test]
+fn bytes_that_are_no_certificate_replace_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let now = Arc::new(AtomicU64::new(START));
+    Tls::start(generated(folder.path(), &[]), clock(&now)).unwrap();
+    let (certificate, private_key) = authority::paths(&folder.path().join("tls"));
+    let settings = TlsSettings::Files { certificate: certificate.clone(), private_key };
+    let tls = Tls::start(settings, clock(&now)).unwrap();
+    let first = leaf(&tls);
+    let text = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    std::fs::write(&certificate, text).unwrap();
+    assert!(matches!(tls.renew(false), Err(TlsError::Content { .. })));
+    assert_eq!(leaf(&tls), first);
+}
+
+#[test]
+fn a_change_of_mode_is_a_change() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("key.pem");
+    std::fs::write(&path, "key").unwrap();
+    let before = Stamp::of(&path, &path);
+    // The clock of a file system has steps.
+    let begun = std::time::Instant::now();
+    while Stamp::of(&path, &path) == before && begun.elapsed().as_secs() < 20 {
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    assert_ne!(Stamp::of(&path, &path), before);
+}
+
+#[test]
+fn a_file_that_could_not_be_read_is_read_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let now = Arc::new(AtomicU64::new(START));
+    Tls::start(generated(folder.path(), &[]), clock(&now)).unwrap();
+    let (certificate, private_key) = authority::paths(&folder.path().join("tls"));
+    let settings = TlsSettings::Files { certificate, private_key: private_key.clone() };
+    let tls = Tls::start(settings, clock(&now)).unwrap();
+    let aside = folder.path().join("aside");
+    std::fs::rename(&private_key, &aside).unwrap();
+    let before = tls.seen.lock().unwrap().stamp.clone();
+    assert!(matches!(tls.renew(false), Err(TlsError::File { .. })));
+    assert_eq!(tls.seen.lock().unwrap().stamp, before);
+    // Told once.
+    assert!(!tls.renew(false).unwrap());
+    std::fs::copy(&aside, &private_key).unwrap();
+    assert!(tls.renew(false).unwrap());
+}
+
+#[test]
+fn where_no_new_certificate_can_be_written_the_old_one_lasts_to_its_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let now = Arc::new(AtomicU64::new(START));
+    let settings = generated(folder.path(), &[]);
+    let first = leaf(&Tls::start(settings.clone(), clock(&now)).unwrap());
+    // A folder in its way is to the certificate what a full disk is.
+    let in_the_way = folder.path().join("tls/certificate.pem.new");
+    std::fs::create_dir(&in_the_way).unwrap();
+    now.store(START + 61 * DAY, Ordering::Relaxed);
+    let tls = Tls::start(settings.clone(), clock(&now)).unwrap();
+    assert_eq!(leaf(&tls), first);
+    // Told at the start, and when somebody asks.
+    assert!(!tls.renew(false).unwrap());
+    assert!(matches!(tls.renew(true), Err(TlsError::File { .. })));
+    assert_eq!(leaf(&tls), first);
+    now.store(START + 91 * DAY, Ordering::Relaxed);
+    let fault = Tls::start(settings, clock(&now)).unwrap_err();
+    assert!(matches!(fault, TlsError::File { .. }));
+    std::fs::remove_dir(&in_the_way).unwrap();
+    assert!(tls.renew(false).unwrap());
+    assert_ne!(leaf(&tls), first);
+}
+
+#[test]
 fn a_name_is_one_of_dns_or_an_address() {
     assert_eq!("PCCS.example.org".parse(), Ok(ServerName::Dns("pccs.example.org".into())));
     assert_eq!("::1".parse(), Ok(ServerName::Address("::1".parse().unwrap())));

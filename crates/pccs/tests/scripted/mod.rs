@@ -6,7 +6,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -40,8 +40,43 @@ const START: u64 = 1_760_000_000;
 pub(crate) struct Script {
     pub(crate) refreshed: AtomicUsize,
     pub(crate) followed: AtomicUsize,
+    /// Whether following the changes panics.
+    pub(crate) breaks: AtomicBool,
     counts: Mutex<BTreeMap<String, usize>>,
     released: Semaphore,
+}
+
+impl Script {
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            refreshed: AtomicUsize::new(0),
+            followed: AtomicUsize::new(0),
+            breaks: AtomicBool::new(false),
+            counts: Mutex::default(),
+            released: Semaphore::new(0),
+        })
+    }
+}
+
+/// A service without a certificate, its settings the usual ones.
+fn parts(script: &Arc<Script>, listeners: Vec<Listener>) -> Parts {
+    Parts {
+        answers: Arc::clone(script) as Arc<dyn Answers>,
+        store: Arc::new(Memory::new()),
+        clock: Arc::new(|| UnixTime::from_secs(START).unwrap()),
+        listeners,
+        tls: None,
+        metrics: None,
+        limits: Limits::default(),
+        rhythm: Rhythm::default(),
+        counters: Counters::default(),
+    }
+}
+
+/// Why a service without a certificate does not start here.
+pub(crate) async fn uncertified(at: &str) -> std::io::Result<Service> {
+    let listener = Listener::open(&at.parse().unwrap()).unwrap();
+    Service::start(parts(&Script::new(), vec![listener]))
 }
 
 impl Answers for Script {
@@ -75,6 +110,7 @@ impl Answers for Script {
 
     fn follow_changes(&self) -> Answering<'_, ()> {
         self.followed.fetch_add(1, Ordering::Relaxed);
+        assert!(!self.breaks.load(Ordering::Relaxed), "as the script says");
         Box::pin(async {})
     }
 }
@@ -119,22 +155,14 @@ impl Host {
         let settings =
             TlsSettings::Generated { folder: folder.path().join("tls"), names: Vec::new() };
         let tls = Arc::new(Tls::start(settings, Arc::clone(&clock)).unwrap());
-        let script = Arc::new(Script {
-            refreshed: AtomicUsize::new(0),
-            followed: AtomicUsize::new(0),
-            counts: Mutex::default(),
-            released: Semaphore::new(0),
-        });
+        let script = Script::new();
         let parts = Parts {
-            answers: Arc::clone(&script) as Arc<dyn Answers>,
-            store: Arc::new(Memory::new()),
             clock,
-            listeners,
             tls: Some(tls),
             metrics: Some(metrics),
             limits,
             rhythm,
-            counters: Counters::default(),
+            ..parts(&script, listeners)
         };
         let service = runtime.block_on(async { Service::start(parts).unwrap() });
         let service = Some(service);
@@ -154,6 +182,12 @@ impl Host {
 
     pub(crate) fn service(&self) -> &Service {
         self.service.as_ref().unwrap()
+    }
+
+    /// Waits until a part of the service has ended by itself.
+    pub(crate) fn until_ended(&mut self) {
+        let service = self.service.as_mut().unwrap();
+        self.runtime.block_on(service.ended());
     }
 
     pub(crate) fn spawn_drain(&mut self, patience: Duration) -> JoinHandle<bool> {
@@ -212,6 +246,23 @@ impl Host {
         connection.complete_io(&mut stream).unwrap();
         let stream = StreamOwned::new(connection, stream);
         stream.conn.peer_certificates().unwrap()[0].clone().into_owned()
+    }
+
+    /// The first bytes that the service sends over HTTP/2: nine of a frame's head, then its settings, six bytes each.
+    pub(crate) fn http2_settings(&self) -> Vec<u8> {
+        let mut tls = self.tls_client();
+        tls.alpn_protocols = vec![b"h2".to_vec()];
+        let name = "localhost".try_into().unwrap();
+        let connection = ClientConnection::new(Arc::new(tls), name).unwrap();
+        let mut stream = StreamOwned::new(connection, TcpStream::connect(self.https).unwrap());
+        // The preface of RFC 9113, and settings that say nothing.
+        stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").unwrap();
+        let mut head = [0; 9];
+        stream.read_exact(&mut head).unwrap();
+        assert_eq!(head[3], 4, "settings come first");
+        let mut settings = vec![0; usize::from(head[2])];
+        stream.read_exact(&mut settings).unwrap();
+        settings
     }
 
     fn tls_folder(&self) -> PathBuf {

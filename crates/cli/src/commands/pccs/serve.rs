@@ -1,7 +1,10 @@
 //! `tdattest pccs serve`: answers until it is told to end.
 
+use std::future::{Future as _, poll_fn};
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -75,7 +78,7 @@ Examples:
 
 Exit codes:
   0  ended by a signal, everybody answered
-  1  ended by a signal, and somebody was left without an answer
+  1  ended by a signal, and somebody was left without an answer; or a part of the service ended by itself
   2  misuse, or a configuration, a socket or a certificate that cannot be used
   3  the database is not there";
 
@@ -122,7 +125,7 @@ async fn serve(
 ) -> Result<Exit> {
     let Sockets { listeners, metrics } = sockets;
     let (clock, counters) = (open::clock()?, Counters::default());
-    let tls = config.tls().map(|settings| Tls::start(settings, Arc::clone(&clock)));
+    let tls = config.tls(&listeners).map(|settings| Tls::start(settings, Arc::clone(&clock)));
     let tls = tls.transpose().map_err(uncertified)?.map(Arc::new);
     let Opened { pccs, store } = match open::everything(config, &counters, &clock).await? {
         Ok(opened) => opened,
@@ -131,7 +134,7 @@ async fn serve(
     let at: Vec<String> = listeners.iter().map(|listener| listener.at().to_string()).collect();
     let ca = tls.as_ref().and_then(|tls| tls.ca_file());
     let metrics_at = metrics.as_ref().and_then(|listener| listener.local_addr().ok());
-    let service = Service::start(Parts {
+    let mut service = Service::start(Parts {
         answers: pccs as Arc<dyn Answers>,
         store: Arc::clone(&store),
         clock,
@@ -154,12 +157,27 @@ async fn serve(
     // Nobody may listen: started by hand.
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
     let mut told = Told::by(signals);
-    while told.next().await == Some(SIGHUP) {
-        service.reload_certificate().await;
-    }
+    let broken = loop {
+        match next(&mut told, &mut service).await {
+            Some(Some(SIGHUP)) => service.reload_certificate().await,
+            Some(_) => break false,
+            None => break true,
+        }
+    };
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
     tracing::info!("ending; whoever was let in is answered; a second signal ends it at once");
-    Ok(if service.drain(PATIENCE).await { Exit::Success } else { Exit::Refused })
+    let answered = service.drain(PATIENCE).await;
+    Ok(if answered && !broken { Exit::Success } else { Exit::Refused })
+}
+
+/// The next signal; nothing when a part of the service has ended by itself.
+async fn next(told: &mut Told, service: &mut Service) -> Option<Option<i32>> {
+    let (mut signal, mut ended) = (pin!(told.next()), pin!(service.ended()));
+    poll_fn(|context| match signal.as_mut().poll(context) {
+        Poll::Ready(signal) => Poll::Ready(Some(signal)),
+        Poll::Pending => ended.as_mut().poll(context).map(|()| None),
+    })
+    .await
 }
 
 fn uncertified(fault: TlsError) -> anyhow::Error {
