@@ -7,7 +7,7 @@ use tdattest_wire::pck_certificates::Tcbm;
 
 use super::super::session::{Operation, Row, Session, Value};
 use super::super::{
-    Changed, Platform, PlatformCertificate, PlatformKey, Selection, StoreError, WithCertificates,
+    Changed, MOST_SELECTIONS, Platform, PlatformCertificate, PlatformKey, Selection, StoreError, WithCertificates,
     spelling, statements,
 };
 use super::note;
@@ -202,8 +202,16 @@ impl Operation for SelectCertificate {
         let names = spelling::key_columns(&self.key);
         let (raw, chosen) = (self.selection.raw, self.selection.chosen);
         let (raw, chosen) = (spelling::tcbm_bytes(raw), spelling::tcbm_bytes(chosen));
+        // Looked at before anything is written, so that what is not remembered costs no write.
+        if !has_room(session, &names, &raw).await? {
+            return Ok(());
+        }
         let [qe_id, pce_id] = names.clone();
         session.execute(statements::LOCK_PLATFORM, names.to_vec()).await?;
+        // Once more, now that no other replica can add one.
+        if !has_room(session, &names, &raw).await? {
+            return Ok(());
+        }
         let asked = vec![qe_id, pce_id, chosen.clone()];
         if session.rows(statements::CERTIFICATE_EXISTS, asked).await?.is_empty() {
             return Ok(());
@@ -212,4 +220,24 @@ impl Operation for SelectCertificate {
         session.execute(statements::SELECT, vec![qe_id, pce_id, raw, chosen]).await?;
         note(session, &Changed::Platform(self.key)).await
     }
+}
+
+/// Whether a raw TCB may be remembered: it is already, or there are not too many.
+async fn has_room(
+    session: &mut impl Session,
+    names: &[Value; 2],
+    raw: &Value,
+) -> Result<bool, StoreError> {
+    let mut asked = names.to_vec();
+    asked.push(i64::try_from(MOST_SELECTIONS).unwrap_or(i64::MAX).into());
+    let known = session.rows(statements::SELECTED_TCBS, asked).await?;
+    if known.len() < MOST_SELECTIONS {
+        return Ok(true);
+    }
+    for mut row in known {
+        if Value::from(row.bytes()?) == *raw {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
