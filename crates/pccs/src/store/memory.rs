@@ -13,9 +13,9 @@ use tdattest_wire::time::UnixTime;
 
 use super::edition::is_older;
 use super::{
-    AppraisalPolicy, CHANGES_KEPT, Changed, Changes, Document, DocumentState, Lease, MOST_SELECTIONS, Pending,
-    Platform, PlatformCertificate, PlatformKey, Put, Registration, RegistrationState, Role,
-    Selection, Store, StoreError, Token, WithCertificates,
+    AppraisalPolicy, CHANGES_KEPT, Changed, Changes, Document, DocumentState, Lease,
+    MOST_SELECTIONS, Pending, Platform, PlatformCertificate, PlatformKey, Put, Registration,
+    RegistrationState, Role, Selection, Store, StoreError, Token, WithCertificates,
 };
 
 /// A store in memory.
@@ -134,8 +134,8 @@ impl Kept {
 
     fn select(&mut self, key: &PlatformKey, selection: Selection) {
         let Some(kept) = self.platforms.get_mut(key) else { return };
-        let has_room = kept.selections.len() < MOST_SELECTIONS
-            || kept.selections.contains_key(&selection.raw);
+        let has_room =
+            kept.selections.len() < MOST_SELECTIONS || kept.selections.contains_key(&selection.raw);
         if has_room && kept.certificates.contains_key(&selection.chosen) {
             kept.selections.insert(selection.raw, selection.chosen);
             self.note(Changed::Platform(key.clone()));

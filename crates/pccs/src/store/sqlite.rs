@@ -71,7 +71,10 @@ impl Database for Sqlite {
 
     async fn perform<O: Operation>(&self, operation: O) -> Result<O::Output, StoreError> {
         let thread = if O::WRITES { &self.writer } else { self.reader() };
-        thread.perform(|connection| connection::perform(connection, operation)).await
+        let job = |connection: &mut _, is_awaited: &dyn Fn() -> bool| {
+            connection::perform(connection, operation, is_awaited)
+        };
+        thread.perform(job).await
     }
 
     async fn lease(&self, what: &str) -> Result<Option<Box<dyn Lease>>, StoreError> {

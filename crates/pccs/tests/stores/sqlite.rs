@@ -5,11 +5,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tdattest_pccs::store::sqlite::Sqlite;
-use tdattest_pccs::store::{Changed, Store, StoreError};
+use tdattest_pccs::store::{Changed, RegistrationState, Store, StoreError};
+use tokio::time::timeout;
 
-use crate::suite::{at, certificate, key, platform, run};
+use crate::suite::{at, certificate, key, platform, registration, run};
 
 fn file(folder: &tempfile::TempDir) -> std::path::PathBuf {
     folder.path().join("pccs.db")
@@ -87,6 +89,30 @@ fn waits_for_another_process_that_writes() {
         other.execute_batch("COMMIT").unwrap();
         put.await.unwrap().unwrap();
         assert_eq!(store.crls().await.unwrap(), ["https://a/"]);
+    });
+}
+
+#[test]
+fn what_nobody_waits_for_any_more_is_not_done() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Sqlite::open(&file(&folder)).unwrap();
+    let other = raw(&file(&folder));
+    run(async {
+        store.register(&registration("A", 1), RegistrationState::New).await.unwrap();
+        other.execute_batch("BEGIN IMMEDIATE; UPDATE change_counter SET newest = newest").unwrap();
+        // The first may have begun, and waits for the file; the others wait for their turn.
+        let gone = timeout(Duration::ZERO, store.take_registrations(RegistrationState::New)).await;
+        assert!(gone.is_err(), "{gone:?}");
+        let gone = timeout(Duration::ZERO, store.put_crl("https://a/", b"", at(0))).await;
+        assert!(gone.is_err(), "{gone:?}");
+        let gone = timeout(Duration::ZERO, store.take_registrations(RegistrationState::New)).await;
+        assert!(gone.is_err(), "{gone:?}");
+        other.execute_batch("COMMIT").unwrap();
+
+        let taken = store.take_registrations(RegistrationState::New).await.unwrap();
+        assert_eq!(taken, [registration("A", 1)], "nobody heard of it before");
+        assert_eq!(store.crls().await.unwrap(), [""; 0]);
+        assert_eq!(store.take_registrations(RegistrationState::New).await.unwrap(), []);
     });
 }
 

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tdattest_pccs::store::{
-    AppraisalPolicy, Changed, Document, DocumentState, MOST_SELECTIONS, Pending, Platform, PlatformCertificate,
-    PlatformKey, Put, Registration, RegistrationState, Role, Selection, Store, Token,
+    AppraisalPolicy, Changed, Document, DocumentState, MOST_SELECTIONS, Pending, Platform,
+    PlatformCertificate, PlatformKey, Put, Registration, RegistrationState, Role, Selection, Store,
+    Token,
 };
 use tdattest_pccs::wire::bytes::{CpuSvn, Fmspc};
 use tdattest_pccs::wire::endorsement::{Endorsement, Validity};
@@ -75,7 +76,7 @@ pub(crate) fn certificate(svn: u8) -> PlatformCertificate {
     PlatformCertificate { tcbm: tcbm(svn), certificate: format!("certificate {svn}").into_bytes() }
 }
 
-fn registration(qe_id: &str, svn: u8) -> Registration {
+pub(crate) fn registration(qe_id: &str, svn: u8) -> Registration {
     Registration {
         key: key(qe_id),
         cpu_svn: Some(CpuSvn([svn; 16])),

@@ -7,8 +7,8 @@ use tdattest_wire::pck_certificates::Tcbm;
 
 use super::super::session::{Operation, Row, Session, Value};
 use super::super::{
-    Changed, MOST_SELECTIONS, Platform, PlatformCertificate, PlatformKey, Selection, StoreError, WithCertificates,
-    spelling, statements,
+    Changed, MOST_SELECTIONS, Platform, PlatformCertificate, PlatformKey, Selection, StoreError,
+    WithCertificates, spelling, statements,
 };
 use super::note;
 
