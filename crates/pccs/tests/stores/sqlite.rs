@@ -8,10 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tdattest_pccs::store::sqlite::Sqlite;
-use tdattest_pccs::store::{Changed, RegistrationState, Store, StoreError};
+use tdattest_pccs::store::{Changed, RegistrationState, Role, Store, StoreError, Token};
+use tdattest_pccs::wire::pcs::{PckCa, PcsRequest};
 use tokio::time::timeout;
 
-use crate::suite::{at, certificate, key, platform, registration, run};
+use crate::suite::{at, certificate, document, key, platform, registration, run};
 
 fn file(folder: &tempfile::TempDir) -> std::path::PathBuf {
     folder.path().join("pccs.db")
@@ -148,6 +149,47 @@ fn tells_whoever_is_too_far_behind_to_drop_everything() {
         assert_eq!(kept, 1, "the older one is forgotten");
         let newest = store.changes(changes.cursor - 1).await.unwrap();
         assert_eq!(newest.list, [Changed::Crl("https://b/".into())]);
+    });
+}
+
+#[test]
+fn a_row_that_cannot_be_read_hides_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Sqlite::open(&file(&folder)).unwrap();
+    run(async {
+        let kept = document(PcsRequest::RootCaCrl, 1, None);
+        store.put_document(&kept, false).await.unwrap();
+        store
+            .put_document(&document(PcsRequest::PckCrl(PckCa::Platform), 1, None), false)
+            .await
+            .unwrap();
+        for name in ["A", "B"] {
+            store.put_platform(&platform(name, 1), &[certificate(1)]).await.unwrap();
+        }
+        for name in ["alice", "bob"] {
+            let (role, hash) = (Role::User, "hash".into());
+            let token = Token { name: name.into(), role, hash, created: at(0) };
+            store.put_token(&token).await.unwrap();
+        }
+        let start = store.changes(0).await.unwrap().cursor;
+        let newer = "UPDATE documents SET request = '/sgx/certification/v9/x' WHERE request LIKE '%pckcrl%';
+            UPDATE platforms SET ca = 'moon' WHERE qe_id = CAST('A' AS BLOB);
+            UPDATE tokens SET role = 'auditor' WHERE name = 'alice';
+            UPDATE change_counter SET newest = newest + 1;
+            INSERT INTO changes SELECT newest, 'document', CAST('/sgx/certification/v9/x' AS BLOB), x''
+                FROM change_counter;";
+        raw(&file(&folder)).execute_batch(newer).unwrap();
+        store.put_crl("https://a/", b"", at(0)).await.unwrap();
+
+        let documents = store.documents().await.unwrap();
+        let documents: Vec<_> = documents.iter().map(|state| state.request).collect();
+        assert_eq!(documents, [PcsRequest::RootCaCrl]);
+        let platforms = store.platforms(&[]).await.unwrap();
+        assert_eq!(platforms, [(platform("B", 1), vec![])]);
+        let tokens = store.tokens().await.unwrap();
+        assert_eq!(tokens.iter().map(|token| &*token.name).collect::<Vec<_>>(), ["bob"]);
+        let changes = store.changes(start).await.unwrap();
+        assert_eq!(changes.list, [Changed::Everything, Changed::Crl("https://a/".into())]);
     });
 }
 

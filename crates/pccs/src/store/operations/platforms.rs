@@ -10,7 +10,7 @@ use super::super::{
     Changed, MOST_SELECTIONS, Platform, PlatformCertificate, PlatformKey, Selection, StoreError,
     WithCertificates, spelling, statements,
 };
-use super::note;
+use super::{note, readable};
 
 /// See [`Store::platform`](super::super::Store::platform).
 pub(in super::super) struct OnePlatform(pub(in super::super) PlatformKey);
@@ -53,36 +53,36 @@ impl Operation for Platforms {
         if self.0.is_empty() {
             let platforms = session.rows(statements::PLATFORMS, vec![]).await?;
             let selections = session.rows(statements::SELECTIONS, vec![]).await?;
-            gather(&mut found, platforms, selections)?;
+            gather(&mut found, platforms, selections);
         }
         for fmspc in self.0.into_iter().collect::<BTreeSet<_>>() {
             let family = || vec![fmspc.as_ref().into()];
             let platforms = session.rows(statements::PLATFORMS_OF, family()).await?;
             let selections = session.rows(statements::SELECTIONS_OF, family()).await?;
-            gather(&mut found, platforms, selections)?;
+            gather(&mut found, platforms, selections);
         }
         Ok(found.into_values().collect())
     }
 }
 
-fn gather(
-    found: &mut WithSelections,
-    platforms: Vec<Row>,
-    selections: Vec<Row>,
-) -> Result<(), StoreError> {
-    for mut row in platforms {
-        let platform = platform(&mut row)?;
+fn gather(found: &mut WithSelections, platforms: Vec<Row>, selections: Vec<Row>) {
+    for platform in readable("platforms", platforms, |mut row| platform(&mut row)) {
         found.insert(platform.key.clone(), (platform, Vec::new()));
     }
-    for mut row in selections {
-        let key = spelling::key(&mut row)?;
-        let (raw, chosen) = (spelling::tcbm(&mut row)?, spelling::tcbm(&mut row)?);
+    for (key, selection) in readable("selections", selections, selection) {
         if let Some((_, selections)) = found.get_mut(&key) {
-            selections.push(Selection { raw, chosen });
-            selections.sort_by_key(|selection| selection.raw);
+            selections.push(selection);
         }
     }
-    Ok(())
+    for (_, selections) in found.values_mut() {
+        selections.sort_by_key(|selection| selection.raw);
+    }
+}
+
+fn selection(mut row: Row) -> Result<(PlatformKey, Selection), StoreError> {
+    let key = spelling::key(&mut row)?;
+    let (raw, chosen) = (spelling::tcbm(&mut row)?, spelling::tcbm(&mut row)?);
+    Ok((key, Selection { raw, chosen }))
 }
 
 /// See [`Store::put_platform`](super::super::Store::put_platform).

@@ -185,7 +185,11 @@ fn from_sqlite(value: ValueRef<'_>) -> rusqlite::Result<Value> {
         ValueRef::Null => Value::Null,
         ValueRef::Integer(number) => Value::Integer(number),
         ValueRef::Real(_) => return Err(rusqlite::Error::InvalidQuery),
-        ValueRef::Text(_) => Value::Text(value.as_str()?.into()),
+        // Text that is damaged is not text: the one row cannot be read.
+        ValueRef::Text(bytes) => match str::from_utf8(bytes) {
+            Ok(text) => Value::Text(text.into()),
+            Err(_) => Value::Bytes(bytes.into()),
+        },
         ValueRef::Blob(bytes) => Value::Bytes(bytes.into()),
     })
 }
