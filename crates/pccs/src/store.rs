@@ -8,6 +8,7 @@ pub(crate) mod edition;
 pub mod memory;
 mod operations;
 pub mod postgres;
+mod process_leases;
 mod schema;
 mod session;
 mod spelling;

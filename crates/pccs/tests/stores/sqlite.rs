@@ -118,6 +118,21 @@ fn what_nobody_waits_for_any_more_is_not_done() {
 }
 
 #[test]
+fn a_lease_that_cannot_be_made_as_a_file_holds_in_the_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Sqlite::open(&file(&folder)).unwrap();
+    std::fs::write(folder.path().join("pccs.db-leases"), "no folder").unwrap();
+    run(async {
+        let held = store.try_lease("refresh").await.unwrap();
+        assert!(held.is_some(), "fetching goes on");
+        assert!(store.try_lease("refresh").await.unwrap().is_none(), "one at a time");
+        assert!(store.try_lease("another").await.unwrap().is_some());
+        drop(held);
+        assert!(store.try_lease("refresh").await.unwrap().is_some());
+    });
+}
+
+#[test]
 fn a_full_disk_is_an_answer_and_costs_nothing_that_was_kept() {
     let folder = tempfile::tempdir().unwrap();
     let store = Sqlite::open_bounded(&file(&folder), 512 * 1024).unwrap();
