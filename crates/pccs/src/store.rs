@@ -8,6 +8,7 @@ pub(crate) mod edition;
 pub mod memory;
 mod operations;
 pub mod postgres;
+mod process_leases;
 mod schema;
 mod session;
 mod spelling;
@@ -26,6 +27,10 @@ use tdattest_wire::time::UnixTime;
 
 /// How many changes a store remembers. A replica asks every second; nobody changes this much in a minute.
 const CHANGES_KEPT: usize = 10_000;
+
+/// Most raw TCBs of one platform for which the choice of a certificate is remembered: each update of its firmware
+/// brings one. Anybody may ask for any TCB; what is not remembered is chosen anew each time.
+pub const MOST_SELECTIONS: usize = 256;
 
 /// What a call of a store comes to.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
@@ -279,7 +284,8 @@ pub trait Store: Send + Sync + fmt::Debug {
         key: &'a PlatformKey,
         raw: Tcbm,
     ) -> Pending<'a, Option<(Platform, PlatformCertificate)>>;
-    /// Remembers which certificate was chosen for a raw TCB; nothing, if the platform has it no longer.
+    /// Remembers which certificate was chosen for a raw TCB; nothing, if the platform has it no longer, or has
+    /// [`MOST_SELECTIONS`] of other TCBs.
     fn select<'a>(&'a self, key: &'a PlatformKey, selection: Selection) -> Pending<'a, ()>;
 
     /// Queues a registration, in place of one of the same platform and TCB.

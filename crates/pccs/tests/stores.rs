@@ -53,6 +53,7 @@ every_store!([
     keeps_the_certificates_that_were_fetched_last,
     replaces_certificates_by_none_never,
     remembers_which_certificate_was_chosen,
+    remembers_a_bounded_number_of_choices,
     lists_the_platforms_of_families,
     changes_one_platform_from_two_replicas_at_once,
     serves_many_new_platforms_at_once,

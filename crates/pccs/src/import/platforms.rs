@@ -22,8 +22,8 @@ pub(super) const ENCRYPTED_PPID_BYTES: usize = 384;
 /// Most certificates of a platform. Intel has one for each TCB level.
 const CERTIFICATES: usize = limits::TCB_LEVELS;
 
-/// Most raw TCBs of a platform: one for each update of its firmware.
-const SELECTIONS: usize = 4_096;
+/// Most raw TCBs of a platform: as many as a store remembers.
+const SELECTIONS: usize = crate::store::MOST_SELECTIONS;
 
 /// A TCB and the certificate for it, as they stand in a row.
 type Listed = (Option<String>, Option<Vec<u8>>);

@@ -2,7 +2,7 @@
 //!
 //! Must stay true: it behaves as the others do, save that nothing outlives the process. Clones share what they keep.
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::future::ready;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -12,17 +12,18 @@ use tdattest_wire::pcs::PcsRequest;
 use tdattest_wire::time::UnixTime;
 
 use super::edition::is_older;
+use super::process_leases::ProcessLeases;
 use super::{
-    AppraisalPolicy, CHANGES_KEPT, Changed, Changes, Document, DocumentState, Lease, Pending,
-    Platform, PlatformCertificate, PlatformKey, Put, Registration, RegistrationState, Role,
-    Selection, Store, StoreError, Token, WithCertificates,
+    AppraisalPolicy, CHANGES_KEPT, Changed, Changes, Document, DocumentState, Lease,
+    MOST_SELECTIONS, Pending, Platform, PlatformCertificate, PlatformKey, Put, Registration,
+    RegistrationState, Role, Selection, Store, StoreError, Token, WithCertificates,
 };
 
 /// A store in memory.
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
     kept: Arc<Mutex<Kept>>,
-    leases: Arc<Mutex<HashSet<String>>>,
+    leases: ProcessLeases,
 }
 
 impl Memory {
@@ -134,7 +135,9 @@ impl Kept {
 
     fn select(&mut self, key: &PlatformKey, selection: Selection) {
         let Some(kept) = self.platforms.get_mut(key) else { return };
-        if kept.certificates.contains_key(&selection.chosen) {
+        let has_room =
+            kept.selections.len() < MOST_SELECTIONS || kept.selections.contains_key(&selection.raw);
+        if has_room && kept.certificates.contains_key(&selection.chosen) {
             kept.selections.insert(selection.raw, selection.chosen);
             self.note(Changed::Platform(key.clone()));
         }
@@ -183,21 +186,6 @@ fn is_same(one: &Registration, other: &Registration) -> bool {
     (&one.key, one.cpu_svn, one.pce_svn) == (&other.key, other.cpu_svn, other.pce_svn)
 }
 
-/// What one holder in this process has.
-#[derive(Debug)]
-struct MemoryLease {
-    leases: Arc<Mutex<HashSet<String>>>,
-    what: String,
-}
-
-impl Lease for MemoryLease {}
-
-impl Drop for MemoryLease {
-    fn drop(&mut self) {
-        self.leases.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.what);
-    }
-}
-
 fn done<'a, T: Send + 'a>(value: T) -> Pending<'a, T> {
     Box::pin(ready(Ok::<T, StoreError>(value)))
 }
@@ -216,12 +204,7 @@ impl Store for Memory {
     }
 
     fn try_lease<'a>(&'a self, what: &'a str) -> Pending<'a, Option<Box<dyn Lease>>> {
-        let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
-        let lease = leases.insert(what.into()).then(|| {
-            let lease = MemoryLease { leases: Arc::clone(&self.leases), what: what.into() };
-            Box::new(lease) as Box<dyn Lease>
-        });
-        done(lease)
+        done(self.leases.try_take(what).map(|lease| Box::new(lease) as Box<dyn Lease>))
     }
 
     fn document(&self, request: PcsRequest) -> Pending<'_, Option<Document>> {

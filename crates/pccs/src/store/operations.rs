@@ -38,6 +38,28 @@ fn one(rows: &mut Vec<Row>) -> Result<Row, StoreError> {
     rows.pop().ok_or_else(|| StoreError::Broken("a row that is always there is gone".into()))
 }
 
+/// What can be read of rows. One that a newer version has written, or that is damaged, hides no other.
+fn readable<T>(
+    of: &'static str,
+    rows: Vec<Row>,
+    read: impl FnMut(Row) -> Result<T, StoreError>,
+) -> Vec<T> {
+    let mut unreadable = 0_usize;
+    let mut first = None;
+    let mut keep = |read: Result<T, StoreError>| {
+        read.map_err(|fault| {
+            unreadable = unreadable.saturating_add(1);
+            first.get_or_insert(fault);
+        })
+        .ok()
+    };
+    let found = rows.into_iter().map(read).filter_map(&mut keep).collect();
+    if let Some(cause) = first {
+        tracing::warn!(of, rows = unreadable, %cause, "left out what cannot be read");
+    }
+    found
+}
+
 /// Whether the database answers.
 pub(super) struct Ping;
 
@@ -68,7 +90,7 @@ impl Operation for ChangesSince {
         // The numbers have no gaps: fewer rows than numbers, and some were forgotten.
         let expected = newest.checked_sub(since).and_then(|behind| usize::try_from(behind).ok());
         let list = if expected == Some(rows.len()) {
-            rows.into_iter().map(|mut row| spelling::changed(&mut row)).collect::<Result<_, _>>()?
+            rows.into_iter().map(|mut row| spelling::changed(&mut row)).collect()
         } else {
             vec![Changed::Everything]
         };
@@ -111,7 +133,7 @@ impl Operation for Documents {
             Ok(DocumentState { request, validity, fetched_at: spelling::time(&mut row)? })
         };
         let rows = session.rows(statements::DOCUMENTS, vec![]).await?;
-        let mut states: Vec<_> = rows.into_iter().map(state).collect::<Result<_, StoreError>>()?;
+        let mut states = readable("documents", rows, state);
         states.sort_by_key(|state| state.request);
         Ok(states)
     }
@@ -181,8 +203,7 @@ impl Operation for Crls {
 
     async fn run(self, session: &mut impl Session) -> Result<Self::Output, StoreError> {
         let rows = session.rows(statements::CRLS, vec![]).await?;
-        let uris = rows.into_iter().map(|mut row| spelling::text_from_outside(&mut row));
-        let mut uris: Vec<_> = uris.collect::<Result<_, _>>()?;
+        let mut uris = readable("CRLs", rows, |mut row| spelling::text_from_outside(&mut row));
         uris.sort();
         Ok(uris)
     }

@@ -142,7 +142,10 @@ impl Postgres {
                 return Err(fault);
             }
         }
-        session.done();
+        // A server that only reads was the primary once, or is to be: the next connection asks anew who is.
+        if !matches!(result, Err(StoreError::Unwritable(_))) {
+            session.done();
+        }
         result
     }
 }

@@ -135,6 +135,9 @@ pub(super) trait Operation: Send + 'static {
     /// Whether it reads with several statements that have to fit together.
     const SNAPSHOT: bool = false;
 
+    /// Whether what it comes to is in nobody's hands when whoever asked has gone: then it is undone.
+    const TAKES: bool = false;
+
     /// Does it. The transaction is committed only if it succeeds.
     fn run(
         self,

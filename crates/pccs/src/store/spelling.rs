@@ -164,7 +164,12 @@ pub(super) fn changed_columns(change: &Changed) -> [Value; 3] {
     [kind.into(), free_text(&name), free_text(pce_id)]
 }
 
-pub(super) fn changed(row: &mut Row) -> Result<Changed, StoreError> {
+/// What changed; everything, when it cannot be told what: a newer version may have noted it.
+pub(super) fn changed(row: &mut Row) -> Changed {
+    known_change(row).unwrap_or(Changed::Everything)
+}
+
+fn known_change(row: &mut Row) -> Result<Changed, StoreError> {
     let kind = row.text()?;
     let PlatformKey { qe_id: name, pce_id } = key(row)?;
     Ok(match kind.as_str() {

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::database::Database;
+use super::process_leases::ProcessLeases;
 use super::session::Operation;
 use super::{Lease, StoreError};
 use lease::FileLease;
@@ -33,6 +34,8 @@ pub struct Sqlite {
     writer: ConnectionThread,
     readers: Vec<ConnectionThread>,
     next_reader: AtomicUsize,
+    /// What is held where no file can be made.
+    leases: ProcessLeases,
 }
 
 impl Sqlite {
@@ -55,7 +58,9 @@ impl Sqlite {
             readers.push(ConnectionThread::start("read", connection::open_for_reading(path)?)?);
         }
         let writer = ConnectionThread::start("write", writer)?;
-        Ok(Self { path: path.into(), writer, readers, next_reader: AtomicUsize::new(0) })
+        let next_reader = AtomicUsize::new(0);
+        let leases = ProcessLeases::default();
+        Ok(Self { path: path.into(), writer, readers, next_reader, leases })
     }
 
     /// The readers take turns.
@@ -71,13 +76,22 @@ impl Database for Sqlite {
 
     async fn perform<O: Operation>(&self, operation: O) -> Result<O::Output, StoreError> {
         let thread = if O::WRITES { &self.writer } else { self.reader() };
-        thread.perform(|connection| connection::perform(connection, operation)).await
+        let job = |connection: &mut _, is_awaited: &dyn Fn() -> bool| {
+            connection::perform(connection, operation, is_awaited)
+        };
+        thread.perform(job).await
     }
 
     async fn lease(&self, what: &str) -> Result<Option<Box<dyn Lease>>, StoreError> {
-        let (path, what) = (self.path.clone(), what.to_owned());
-        let taken = tokio::task::spawn_blocking(move || FileLease::try_take(&path, &what)).await;
-        let lease = taken.map_err(|fault| StoreError::Unavailable(fault.to_string()))??;
-        Ok(lease.map(|lease| Box::new(lease) as Box<dyn Lease>))
+        let (path, name) = (self.path.clone(), what.to_owned());
+        let taken = tokio::task::spawn_blocking(move || FileLease::try_take(&path, &name)).await;
+        match taken.map_err(|fault| StoreError::Unavailable(fault.to_string()))? {
+            Ok(lease) => Ok(lease.map(|lease| Box::new(lease) as Box<dyn Lease>)),
+            Err(cause) => {
+                // Better that two processes do the same than that none does.
+                tracing::warn!(%cause, "cannot make a lease among processes; it holds in this one alone");
+                Ok(self.leases.try_take(what).map(|lease| Box::new(lease) as Box<dyn Lease>))
+            }
+        }
     }
 }

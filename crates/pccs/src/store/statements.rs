@@ -69,6 +69,8 @@ pub(super) const SELECTED: &str = "SELECT p.qe_id, p.pce_id, p.manifest, p.encry
      WHERE s.qe_id = $1 AND s.pce_id = $2 AND s.raw = $3";
 pub(super) const CERTIFICATE_EXISTS: &str =
     "SELECT tcbm FROM pck_certificates WHERE qe_id = $1 AND pce_id = $2 AND tcbm = $3";
+pub(super) const SELECTED_TCBS: &str =
+    "SELECT raw FROM selections WHERE qe_id = $1 AND pce_id = $2 LIMIT $3";
 pub(super) const SELECT: &str = "INSERT INTO selections (qe_id, pce_id, raw, chosen) \
      VALUES ($1, $2, $3, $4) ON CONFLICT (qe_id, pce_id, raw) DO UPDATE SET chosen = excluded.chosen";
 

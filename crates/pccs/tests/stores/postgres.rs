@@ -144,6 +144,32 @@ fn a_database_that_only_reads_says_so() {
 }
 
 #[test]
+fn writes_again_once_its_database_does() {
+    let Some(server) = PostgresServer::shared() else { return };
+    let address = server.new_database();
+    let name = name(&address);
+    run(async {
+        let store = connect(&address).await.unwrap();
+        let reads_only = |is: &str| {
+            let sql = format!("ALTER DATABASE {name} SET default_transaction_read_only = {is}");
+            server.sql("postgres", &sql);
+        };
+        reads_only("on");
+        let ended = format!(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+        );
+        server.sql("postgres", &ended);
+        // Until the connection that was ended is noticed and there is a new one.
+        while !matches!(
+            store.put_crl("https://a/", b"", at(0)).await,
+            Err(StoreError::Unwritable(_))
+        ) {}
+        reads_only("off");
+        store.put_crl("https://b/", b"", at(0)).await.unwrap();
+    });
+}
+
+#[test]
 fn tells_whoever_is_too_far_behind_to_drop_everything() {
     let Some(server) = PostgresServer::shared() else { return };
     let address = server.new_database();

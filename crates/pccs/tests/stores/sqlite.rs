@@ -5,11 +5,14 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tdattest_pccs::store::sqlite::Sqlite;
-use tdattest_pccs::store::{Changed, Store, StoreError};
+use tdattest_pccs::store::{Changed, RegistrationState, Role, Store, StoreError, Token};
+use tdattest_pccs::wire::pcs::{PckCa, PcsRequest};
+use tokio::time::timeout;
 
-use crate::suite::{at, certificate, key, platform, run};
+use crate::suite::{at, certificate, document, key, platform, registration, run};
 
 fn file(folder: &tempfile::TempDir) -> std::path::PathBuf {
     folder.path().join("pccs.db")
@@ -91,6 +94,45 @@ fn waits_for_another_process_that_writes() {
 }
 
 #[test]
+fn what_nobody_waits_for_any_more_is_not_done() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Sqlite::open(&file(&folder)).unwrap();
+    let other = raw(&file(&folder));
+    run(async {
+        store.register(&registration("A", 1), RegistrationState::New).await.unwrap();
+        other.execute_batch("BEGIN IMMEDIATE; UPDATE change_counter SET newest = newest").unwrap();
+        // The first may have begun, and waits for the file; the others wait for their turn.
+        let gone = timeout(Duration::ZERO, store.take_registrations(RegistrationState::New)).await;
+        assert!(gone.is_err(), "{gone:?}");
+        let gone = timeout(Duration::ZERO, store.put_crl("https://a/", b"", at(0))).await;
+        assert!(gone.is_err(), "{gone:?}");
+        let gone = timeout(Duration::ZERO, store.take_registrations(RegistrationState::New)).await;
+        assert!(gone.is_err(), "{gone:?}");
+        other.execute_batch("COMMIT").unwrap();
+
+        let taken = store.take_registrations(RegistrationState::New).await.unwrap();
+        assert_eq!(taken, [registration("A", 1)], "nobody heard of it before");
+        assert_eq!(store.crls().await.unwrap(), [""; 0]);
+        assert_eq!(store.take_registrations(RegistrationState::New).await.unwrap(), []);
+    });
+}
+
+#[test]
+fn a_lease_that_cannot_be_made_as_a_file_holds_in_the_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Sqlite::open(&file(&folder)).unwrap();
+    std::fs::write(folder.path().join("pccs.db-leases"), "no folder").unwrap();
+    run(async {
+        let held = store.try_lease("refresh").await.unwrap();
+        assert!(held.is_some(), "fetching goes on");
+        assert!(store.try_lease("refresh").await.unwrap().is_none(), "one at a time");
+        assert!(store.try_lease("another").await.unwrap().is_some());
+        drop(held);
+        assert!(store.try_lease("refresh").await.unwrap().is_some());
+    });
+}
+
+#[test]
 fn a_full_disk_is_an_answer_and_costs_nothing_that_was_kept() {
     let folder = tempfile::tempdir().unwrap();
     let store = Sqlite::open_bounded(&file(&folder), 512 * 1024).unwrap();
@@ -122,6 +164,47 @@ fn tells_whoever_is_too_far_behind_to_drop_everything() {
         assert_eq!(kept, 1, "the older one is forgotten");
         let newest = store.changes(changes.cursor - 1).await.unwrap();
         assert_eq!(newest.list, [Changed::Crl("https://b/".into())]);
+    });
+}
+
+#[test]
+fn a_row_that_cannot_be_read_hides_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Sqlite::open(&file(&folder)).unwrap();
+    run(async {
+        let kept = document(PcsRequest::RootCaCrl, 1, None);
+        store.put_document(&kept, false).await.unwrap();
+        store
+            .put_document(&document(PcsRequest::PckCrl(PckCa::Platform), 1, None), false)
+            .await
+            .unwrap();
+        for name in ["A", "B"] {
+            store.put_platform(&platform(name, 1), &[certificate(1)]).await.unwrap();
+        }
+        for name in ["alice", "bob"] {
+            let (role, hash) = (Role::User, "hash".into());
+            let token = Token { name: name.into(), role, hash, created: at(0) };
+            store.put_token(&token).await.unwrap();
+        }
+        let start = store.changes(0).await.unwrap().cursor;
+        let newer = "UPDATE documents SET request = '/sgx/certification/v9/x' WHERE request LIKE '%pckcrl%';
+            UPDATE platforms SET ca = 'moon' WHERE qe_id = CAST('A' AS BLOB);
+            UPDATE tokens SET role = 'auditor' WHERE name = 'alice';
+            UPDATE change_counter SET newest = newest + 1;
+            INSERT INTO changes SELECT newest, 'document', CAST('/sgx/certification/v9/x' AS BLOB), x''
+                FROM change_counter;";
+        raw(&file(&folder)).execute_batch(newer).unwrap();
+        store.put_crl("https://a/", b"", at(0)).await.unwrap();
+
+        let documents = store.documents().await.unwrap();
+        let documents: Vec<_> = documents.iter().map(|state| state.request).collect();
+        assert_eq!(documents, [PcsRequest::RootCaCrl]);
+        let platforms = store.platforms(&[]).await.unwrap();
+        assert_eq!(platforms, [(platform("B", 1), vec![])]);
+        let tokens = store.tokens().await.unwrap();
+        assert_eq!(tokens.iter().map(|token| &*token.name).collect::<Vec<_>>(), ["bob"]);
+        let changes = store.changes(start).await.unwrap();
+        assert_eq!(changes.list, [Changed::Everything, Changed::Crl("https://a/".into())]);
     });
 }
 

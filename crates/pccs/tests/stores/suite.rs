@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tdattest_pccs::store::{
-    AppraisalPolicy, Changed, Document, DocumentState, Pending, Platform, PlatformCertificate,
-    PlatformKey, Put, Registration, RegistrationState, Role, Selection, Store, Token,
+    AppraisalPolicy, Changed, Document, DocumentState, MOST_SELECTIONS, Pending, Platform,
+    PlatformCertificate, PlatformKey, Put, Registration, RegistrationState, Role, Selection, Store,
+    Token,
 };
 use tdattest_pccs::wire::bytes::{CpuSvn, Fmspc};
 use tdattest_pccs::wire::endorsement::{Endorsement, Validity};
@@ -75,7 +76,7 @@ pub(crate) fn certificate(svn: u8) -> PlatformCertificate {
     PlatformCertificate { tcbm: tcbm(svn), certificate: format!("certificate {svn}").into_bytes() }
 }
 
-fn registration(qe_id: &str, svn: u8) -> Registration {
+pub(crate) fn registration(qe_id: &str, svn: u8) -> Registration {
     Registration {
         key: key(qe_id),
         cpu_svn: Some(CpuSvn([svn; 16])),
@@ -301,6 +302,31 @@ pub(crate) async fn remembers_which_certificate_was_chosen(place: &dyn Place) {
     assert_eq!(store.selected(&key, tcbm(4)).await.unwrap(), None);
     let all = store.platforms(&[]).await.unwrap();
     assert_eq!(all, [(platform("A", 1), vec![choose(5, 2), choose(6, 2)])]);
+}
+
+pub(crate) async fn remembers_a_bounded_number_of_choices(place: &dyn Place) {
+    let store = place.open().await.unwrap();
+    let key = key("A");
+    store.put_platform(&platform("A", 1), &[certificate(1), certificate(2)]).await.unwrap();
+    let raw = |pce_svn| Tcbm { pce_svn, ..tcbm(9) };
+    let choose = |pce_svn, chosen| Selection { raw: raw(pce_svn), chosen: tcbm(chosen) };
+    let most = u16::try_from(MOST_SELECTIONS).unwrap();
+    for pce_svn in 0..most {
+        store.select(&key, choose(pce_svn, 1)).await.unwrap();
+    }
+    let full = store.changes(0).await.unwrap().cursor;
+    store.select(&key, choose(most, 1)).await.unwrap();
+    assert_eq!(store.selected(&key, raw(most)).await.unwrap(), None, "it is chosen again");
+    assert_eq!(store.changes(full).await.unwrap().list, [], "nothing was written");
+    assert_eq!(store.platforms(&[]).await.unwrap()[0].1.len(), MOST_SELECTIONS);
+
+    store.select(&key, choose(most - 1, 2)).await.unwrap();
+    let chosen = Some((platform("A", 1), certificate(2)));
+    assert_eq!(store.selected(&key, raw(most - 1)).await.unwrap(), chosen, "it is known already");
+    store.put_platform(&platform("B", 1), &[certificate(1)]).await.unwrap();
+    let other = PlatformKey { qe_id: "B".into(), ..key };
+    store.select(&other, choose(most, 1)).await.unwrap();
+    assert!(store.selected(&other, raw(most)).await.unwrap().is_some(), "each has its own");
 }
 
 pub(crate) async fn lists_the_platforms_of_families(place: &dyn Place) {

@@ -4,7 +4,7 @@ use tdattest_wire::bytes::Fmspc;
 
 use super::super::session::{Operation, Row, Session};
 use super::super::{AppraisalPolicy, Changed, Role, StoreError, Token, spelling, statements};
-use super::note;
+use super::{note, readable};
 
 /// See [`Store::put_policy`](super::super::Store::put_policy).
 pub(in super::super) struct PutPolicy(pub(in super::super) AppraisalPolicy);
@@ -42,7 +42,7 @@ impl Operation for DefaultPolicies {
     async fn run(self, session: &mut impl Session) -> Result<Self::Output, StoreError> {
         let family = vec![self.0.as_ref().into()];
         let rows = session.rows(statements::DEFAULT_POLICIES, family).await?;
-        rows.into_iter().map(policy).collect()
+        Ok(readable("appraisal policies", rows, policy))
     }
 }
 
@@ -65,7 +65,7 @@ impl Operation for Tokens {
 
     async fn run(self, session: &mut impl Session) -> Result<Self::Output, StoreError> {
         let rows = session.rows(statements::TOKENS, vec![]).await?;
-        let mut tokens: Vec<_> = rows.into_iter().map(token).collect::<Result<_, _>>()?;
+        let mut tokens = readable("tokens", rows, token);
         tokens.sort_by(|one, other| (one.role, &one.name).cmp(&(other.role, &other.name)));
         Ok(tokens)
     }

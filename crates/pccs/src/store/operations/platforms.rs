@@ -7,10 +7,10 @@ use tdattest_wire::pck_certificates::Tcbm;
 
 use super::super::session::{Operation, Row, Session, Value};
 use super::super::{
-    Changed, Platform, PlatformCertificate, PlatformKey, Selection, StoreError, WithCertificates,
-    spelling, statements,
+    Changed, MOST_SELECTIONS, Platform, PlatformCertificate, PlatformKey, Selection, StoreError,
+    WithCertificates, spelling, statements,
 };
-use super::note;
+use super::{note, readable};
 
 /// See [`Store::platform`](super::super::Store::platform).
 pub(in super::super) struct OnePlatform(pub(in super::super) PlatformKey);
@@ -53,36 +53,36 @@ impl Operation for Platforms {
         if self.0.is_empty() {
             let platforms = session.rows(statements::PLATFORMS, vec![]).await?;
             let selections = session.rows(statements::SELECTIONS, vec![]).await?;
-            gather(&mut found, platforms, selections)?;
+            gather(&mut found, platforms, selections);
         }
         for fmspc in self.0.into_iter().collect::<BTreeSet<_>>() {
             let family = || vec![fmspc.as_ref().into()];
             let platforms = session.rows(statements::PLATFORMS_OF, family()).await?;
             let selections = session.rows(statements::SELECTIONS_OF, family()).await?;
-            gather(&mut found, platforms, selections)?;
+            gather(&mut found, platforms, selections);
         }
         Ok(found.into_values().collect())
     }
 }
 
-fn gather(
-    found: &mut WithSelections,
-    platforms: Vec<Row>,
-    selections: Vec<Row>,
-) -> Result<(), StoreError> {
-    for mut row in platforms {
-        let platform = platform(&mut row)?;
+fn gather(found: &mut WithSelections, platforms: Vec<Row>, selections: Vec<Row>) {
+    for platform in readable("platforms", platforms, |mut row| platform(&mut row)) {
         found.insert(platform.key.clone(), (platform, Vec::new()));
     }
-    for mut row in selections {
-        let key = spelling::key(&mut row)?;
-        let (raw, chosen) = (spelling::tcbm(&mut row)?, spelling::tcbm(&mut row)?);
+    for (key, selection) in readable("selections", selections, selection) {
         if let Some((_, selections)) = found.get_mut(&key) {
-            selections.push(Selection { raw, chosen });
-            selections.sort_by_key(|selection| selection.raw);
+            selections.push(selection);
         }
     }
-    Ok(())
+    for (_, selections) in found.values_mut() {
+        selections.sort_by_key(|selection| selection.raw);
+    }
+}
+
+fn selection(mut row: Row) -> Result<(PlatformKey, Selection), StoreError> {
+    let key = spelling::key(&mut row)?;
+    let (raw, chosen) = (spelling::tcbm(&mut row)?, spelling::tcbm(&mut row)?);
+    Ok((key, Selection { raw, chosen }))
 }
 
 /// See [`Store::put_platform`](super::super::Store::put_platform).
@@ -202,8 +202,16 @@ impl Operation for SelectCertificate {
         let names = spelling::key_columns(&self.key);
         let (raw, chosen) = (self.selection.raw, self.selection.chosen);
         let (raw, chosen) = (spelling::tcbm_bytes(raw), spelling::tcbm_bytes(chosen));
+        // Looked at before anything is written, so that what is not remembered costs no write.
+        if !has_room(session, &names, &raw).await? {
+            return Ok(());
+        }
         let [qe_id, pce_id] = names.clone();
         session.execute(statements::LOCK_PLATFORM, names.to_vec()).await?;
+        // Once more, now that no other replica can add one.
+        if !has_room(session, &names, &raw).await? {
+            return Ok(());
+        }
         let asked = vec![qe_id, pce_id, chosen.clone()];
         if session.rows(statements::CERTIFICATE_EXISTS, asked).await?.is_empty() {
             return Ok(());
@@ -212,4 +220,24 @@ impl Operation for SelectCertificate {
         session.execute(statements::SELECT, vec![qe_id, pce_id, raw, chosen]).await?;
         note(session, &Changed::Platform(self.key)).await
     }
+}
+
+/// Whether a raw TCB may be remembered: it is already, or there are not too many.
+async fn has_room(
+    session: &mut impl Session,
+    names: &[Value; 2],
+    raw: &Value,
+) -> Result<bool, StoreError> {
+    let mut asked = names.to_vec();
+    asked.push(i64::try_from(MOST_SELECTIONS).unwrap_or(i64::MAX).into());
+    let known = session.rows(statements::SELECTED_TCBS, asked).await?;
+    if known.len() < MOST_SELECTIONS {
+        return Ok(true);
+    }
+    for mut row in known {
+        if Value::from(row.bytes()?) == *raw {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

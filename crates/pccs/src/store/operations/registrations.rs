@@ -52,6 +52,7 @@ pub(in super::super) struct TakeRegistrations(pub(in super::super) RegistrationS
 impl Operation for TakeRegistrations {
     type Output = Vec<Registration>;
     const WRITES: bool = true;
+    const TAKES: bool = true;
 
     async fn run(self, session: &mut impl Session) -> Result<Self::Output, StoreError> {
         let state = vec![spelling::state_name(self.0)];

@@ -86,13 +86,18 @@ fn refuse_other_programs(connection: &Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Does something in a transaction of its own.
+/// Does something in a transaction of its own. What is taken stays when nobody waits for it any more.
 pub(super) fn perform<O: Operation>(
     connection: &mut Connection,
     operation: O,
+    is_awaited: &dyn Fn() -> bool,
 ) -> Result<O::Output, StoreError> {
     in_transaction(connection, O::WRITES, |connection| {
-        at_once(operation.run(&mut SqliteSession(connection)))
+        let done = at_once(operation.run(&mut SqliteSession(connection)));
+        if O::TAKES && !is_awaited() {
+            return Err(StoreError::Unavailable("nobody waits for it any more".into()));
+        }
+        done
     })
 }
 
@@ -180,7 +185,11 @@ fn from_sqlite(value: ValueRef<'_>) -> rusqlite::Result<Value> {
         ValueRef::Null => Value::Null,
         ValueRef::Integer(number) => Value::Integer(number),
         ValueRef::Real(_) => return Err(rusqlite::Error::InvalidQuery),
-        ValueRef::Text(_) => Value::Text(value.as_str()?.into()),
+        // Text that is damaged is not text: the one row cannot be read.
+        ValueRef::Text(bytes) => match str::from_utf8(bytes) {
+            Ok(text) => Value::Text(text.into()),
+            Err(_) => Value::Bytes(bytes.into()),
+        },
         ValueRef::Blob(bytes) => Value::Bytes(bytes.into()),
     })
 }

@@ -31,16 +31,20 @@ impl ConnectionThread {
         Ok(Self { jobs })
     }
 
-    /// Does something on the thread. It is done even if nobody waits any more.
+    /// Does something on the thread; not, if nobody waits any more when its turn comes. The job may ask as well.
     pub(super) async fn perform<T: Send + 'static>(
         &self,
-        job: impl FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
+        job: impl FnOnce(&mut Connection, &dyn Fn() -> bool) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let ended = || StoreError::Unavailable("its thread has ended".into());
         let (reply, answer) = oneshot::channel();
         let job: Job = Box::new(move |connection| {
+            if reply.is_closed() {
+                return;
+            }
+            let done = job(connection, &|| !reply.is_closed());
             // Whoever asked may have gone.
-            let _ = reply.send(job(connection));
+            let _ = reply.send(done);
         });
         self.jobs.send(job).map_err(|_| ended())?;
         answer.await.unwrap_or_else(|_| Err(ended()))
