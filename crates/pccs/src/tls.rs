@@ -279,5 +279,12 @@ fn file(path: &Path, fault: std::io::Error) -> TlsError {
     TlsError::File { path: path.into(), fault }
 }
 
+/// Gathers the entropy of this process's first random number, which takes AWS-LC some 35 milliseconds: early and aside,
+/// so that the first client does not wait for it.
+pub fn seed_random() {
+    // Whoever needs randomness finds that there is none, and says so.
+    let _ = aws_lc_rs::default_provider().secure_random.fill(&mut [0; 1]);
+}
+
 #[cfg(test)]
 mod tests;

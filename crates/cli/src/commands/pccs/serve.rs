@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use tdattest_pccs::config::{CertificateAt, Config};
-use tdattest_pccs::tls::{ServerName, Tls, TlsError};
+use tdattest_pccs::tls::{ServerName, Tls, TlsError, seed_random};
 use tdattest_pccs::{Answers, Counters, ListenAt, Parts, Service};
 
 use super::configuration::{ConfigArgs, Origin, Read};
@@ -98,6 +98,7 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
         privileges::become_user(user, "packaging/pccs/tdattest-pccs.sysusers")?;
     }
     let runtime = open::runtime()?;
+    runtime.spawn_blocking(seed_random);
     let drained = runtime.block_on(serve(&config, &origin, sockets, signals));
     runtime.shutdown_background();
     drained
