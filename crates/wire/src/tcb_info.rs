@@ -139,7 +139,7 @@ impl Document for TcbInfo {
             return Err(invalid(alloc::format!("tcbType is {}, expected 0", raw.tcb_type)));
         }
         raw.check_tdx_members(tee)?;
-        let (sgx_components, tdx_components) = raw.component_names();
+        let (sgx_components, tdx_components) = raw.component_names(tee);
         let mut tcb_levels = Vec::with_capacity(raw.tcb_levels.len());
         for level in raw.tcb_levels {
             tcb_levels.push(level.into_level(raw.version, tee)?);
@@ -219,6 +219,7 @@ struct RawTcbInfo<'a> {
     pce_id: PceId,
     tcb_type: u32,
     tcb_evaluation_data_number: u32,
+    #[serde(default, deserialize_with = "json::present")]
     tdx_module: Option<RawModule>,
     #[serde(default, deserialize_with = "some_identities")]
     tdx_module_identities: Option<Vec<RawIdentity>>,
@@ -249,15 +250,17 @@ impl RawTcbInfo<'_> {
         }
     }
 
-    /// The names are the same in every level, so the first says them all.
-    fn component_names(&self) -> ([ComponentName; 16], [ComponentName; 16]) {
+    /// The names are the same in every level, so the first says them all; lists that no SVN is taken from have none.
+    fn component_names(&self, tee: TeeType) -> ([ComponentName; 16], [ComponentName; 16]) {
         let first = self.tcb_levels.first().map(|level| &level.tcb);
         let names = |components: Option<&[RawComponent<'_>; 16]>| {
             components.map(|list| list.each_ref().map(RawComponent::name)).unwrap_or_default()
         };
+        let sgx = first.filter(|_| self.version != 2);
+        let tdx = first.filter(|_| tee == TeeType::Tdx);
         (
-            names(first.and_then(|tcb| tcb.sgxtcbcomponents.as_ref())),
-            names(first.and_then(|tcb| tcb.tdxtcbcomponents.as_ref())),
+            names(sgx.and_then(|tcb| tcb.sgxtcbcomponents.as_ref())),
+            names(tdx.and_then(|tcb| tcb.tdxtcbcomponents.as_ref())),
         )
     }
 }
@@ -352,9 +355,9 @@ impl RawTcb<'_> {
 #[derive(Deserialize)]
 struct RawComponent<'a> {
     svn: u8,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "json::present_text")]
     category: Option<Cow<'a, str>>,
-    #[serde(borrow, rename = "type")]
+    #[serde(borrow, default, rename = "type", deserialize_with = "json::present_text")]
     kind: Option<Cow<'a, str>>,
 }
 
