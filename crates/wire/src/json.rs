@@ -12,6 +12,9 @@ use serde::de::{
 use crate::error::{ParseError, ParseErrorKind};
 use crate::limits;
 
+pub(crate) mod canonical;
+pub(crate) mod tree;
+
 /// Parses a document that must fit `T`. Unknown members are let pass; no member may stand twice, at any depth.
 pub(crate) fn parse<'a, T: Deserialize<'a>>(
     text: &'a [u8],

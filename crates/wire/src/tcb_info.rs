@@ -4,6 +4,7 @@
 //! Must stay true: levels are kept in descending order of their values, whatever their order in the text, which is kept
 //! beside them, and no two are equal; a version or `tcbType` this file does not know is refused, since its comparison rules may differ.
 
+pub mod lenient;
 mod strict;
 
 use alloc::string::String;

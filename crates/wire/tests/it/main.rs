@@ -10,6 +10,7 @@ mod corpus;
 mod damaged_quotes;
 mod documents;
 mod hostile;
+mod lenient;
 mod made_der;
 mod made_documents;
 mod made_quotes;
