@@ -35,6 +35,14 @@ pub mod oid {
     pub const P_256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
     /// Common name, of a distinguished name.
     pub const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
+    /// What Intel's library compares names by: common name, country, organisation, locality, state.
+    pub(crate) const FIVE_FIELDS: [ObjectIdentifier; 5] = [
+        COMMON_NAME,
+        ObjectIdentifier::new_unwrap("2.5.4.6"),
+        ObjectIdentifier::new_unwrap("2.5.4.10"),
+        ObjectIdentifier::new_unwrap("2.5.4.7"),
+        ObjectIdentifier::new_unwrap("2.5.4.8"),
+    ];
     /// Subject key identifier.
     pub const SUBJECT_KEY_ID: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.14");
     /// Key usage.

@@ -11,6 +11,7 @@ mod damaged_quotes;
 mod documents;
 mod hostile;
 mod lenient;
+mod lenient_der;
 mod made_der;
 mod made_documents;
 mod made_quotes;
