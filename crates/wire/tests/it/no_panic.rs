@@ -2,10 +2,12 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
+use tdattest_wire::bytes::EcdsaSignature;
 use tdattest_wire::certificate::Certificate;
 use tdattest_wire::collateral::{Collateral, Part};
 use tdattest_wire::crl::{self, Crl};
 use tdattest_wire::evaluation_data::EvaluationDataNumbers;
+use tdattest_wire::lenient::{Fault, Lenient};
 use tdattest_wire::pck::PckExtension;
 use tdattest_wire::pem;
 use tdattest_wire::qe_identity::{self, QeIdentity};
@@ -39,8 +41,8 @@ fn parse_as_everything(bytes: &[u8]) {
     let _ = pem::certificates(bytes);
     let _ = pem::crl(bytes);
     let _ = crl::from_text(bytes);
-    let _ = tcb_info::lenient::parse(bytes).map(|read| read.canonical_body());
-    let _ = qe_identity::lenient::parse(bytes).map(|read| read.canonical_body());
+    read_leniently::<TcbInfo>(bytes, tcb_info::lenient::parse);
+    read_leniently::<QeIdentity>(bytes, qe_identity::lenient::parse);
     open::<TcbInfo>(bytes);
     open::<QeIdentity>(bytes);
     open::<EvaluationDataNumbers>(bytes);
@@ -61,6 +63,19 @@ fn show(certificate: &Certificate<'_>) {
 fn open<T: Document + std::fmt::Debug>(bytes: &[u8]) {
     let _ = opened_text::<T>(bytes.to_vec());
     let _ = Signed::<T>::from_outer(bytes).map(|signed| signed.open_untrusted());
+}
+
+/// The bytes as an answer and as the document in one, which is read alike if it is read strictly.
+fn read_leniently<T: Document + std::fmt::Debug + PartialEq>(
+    bytes: &[u8],
+    parse: impl Fn(&[u8]) -> Result<Lenient<T>, Fault>,
+) {
+    let _ = parse(bytes).map(|read| read.canonical_body());
+    let signed = Signed::<T>::new(bytes.to_vec(), EcdsaSignature([0xab; 64]));
+    let lenient = parse(&signed.write()).map(|read| (read.document, read.signature));
+    if let Ok(strict) = signed.open_untrusted() {
+        assert_eq!(lenient, Ok((strict, Some(*signed.signature()))));
+    }
 }
 
 /// Something a parser knows, with a few bytes changed, put in or taken out.
