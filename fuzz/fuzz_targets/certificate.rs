@@ -16,6 +16,9 @@ fn check(der: &[u8]) {
     let Ok(certificate) = Certificate::parse(der) else { return };
     assert!(der.windows(certificate.tbs.len()).any(|slice| slice == certificate.tbs));
     let _ = certificate.subject.to_string() + &certificate.issuer.common_name();
+    assert!(certificate.subject.text_eq(&certificate.subject));
+    let _ = certificate.subject.text_eq(&certificate.issuer);
+    let _ = certificate.subject.five_fields_eq(&certificate.issuer);
     let extensions = &certificate.extensions;
     let _ = (extensions.basic_constraints(), extensions.key_usage());
     let _ = (extensions.subject_key_id(), extensions.authority_key_id());

@@ -5,7 +5,9 @@ use libfuzzer_sys::fuzz_target;
 use tdattest_verifier::wire::quote::Quote;
 
 fuzz_target!(|bytes: &[u8]| {
+    let lenient = Quote::parse_lenient(bytes);
     let Ok(quote) = Quote::parse(bytes) else { return };
+    assert_eq!(lenient.as_ref(), Ok(&quote));
     let written = quote.write();
     let again = Quote::parse(&written).expect("a written quote parses");
     assert_eq!((again.header(), again.body()), (quote.header(), quote.body()));

@@ -62,7 +62,7 @@ pub(crate) fn require_identity(
     field(QeField::MiscSelect, "MISCSELECT", &identity.misc_select.0, &misc_select)?;
     field(QeField::Attributes, "ATTRIBUTES", &identity.attributes.0, &attributes)?;
     field(QeField::MrSigner, "MRSIGNER", &identity.mr_signer.0, &report.mr_signer.0)?;
-    let (expected, found) = (identity.isv_prod_id, report.isv_prod_id);
+    let (expected, found) = (identity.isv_prod_id, u32::from(report.isv_prod_id));
     checks.require(
         expected == found,
         Sides::new("ISVPRODID", u64::from(expected), u64::from(found)),

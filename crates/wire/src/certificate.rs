@@ -3,16 +3,18 @@
 //! Source: RFC 5280, "Certificate and Certificate Extensions Profile".
 //! Must stay true: [`Certificate::tbs`] is the slice of the input that the issuer signed, never an encoding made anew.
 
-use alloc::string::String;
-use alloc::vec::Vec;
-use core::fmt::{self, Write as _};
+mod extensions;
+mod name;
 
-use der::asn1::{AnyRef, BitStringRef, ObjectIdentifier, OctetStringRef, UintRef};
-use der::{Decode, Encode, Reader as _, Sequence, SliceReader, Tag, Tagged as _};
-use x509_cert::ext::pkix::name::{DirectoryString, DistributionPointName, GeneralName};
-use x509_cert::ext::pkix::{
-    AuthorityKeyIdentifier, BasicConstraints, CrlDistributionPoints, KeyUsage, SubjectKeyIdentifier,
-};
+pub(crate) use extensions::RawExtension;
+pub use extensions::{Extension, Extensions};
+pub use name::Name;
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use der::asn1::{AnyRef, BitStringRef, ObjectIdentifier, UintRef};
+use der::{Decode, Reader as _, Sequence, SliceReader};
 use x509_cert::spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
 use x509_cert::time::Time;
 
@@ -33,6 +35,14 @@ pub mod oid {
     pub const P_256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
     /// Common name, of a distinguished name.
     pub const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
+    /// What Intel's library compares names by: common name, country, organisation, locality, state.
+    pub(crate) const FIVE_FIELDS: [ObjectIdentifier; 5] = [
+        COMMON_NAME,
+        ObjectIdentifier::new_unwrap("2.5.4.6"),
+        ObjectIdentifier::new_unwrap("2.5.4.10"),
+        ObjectIdentifier::new_unwrap("2.5.4.7"),
+        ObjectIdentifier::new_unwrap("2.5.4.8"),
+    ];
     /// Subject key identifier.
     pub const SUBJECT_KEY_ID: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.14");
     /// Key usage.
@@ -127,172 +137,6 @@ impl<'a> Certificate<'a> {
     }
 }
 
-/// The extensions of a certificate or CRL, by OID.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Extensions<'a>(Vec<Extension<'a>>);
-
-/// One extension.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Extension<'a> {
-    /// Which extension it is.
-    pub oid: ObjectIdentifier,
-    /// Whether whoever does not know it must refuse the certificate.
-    pub critical: bool,
-    /// Its value, DER.
-    pub value: &'a [u8],
-}
-
-impl<'a> Extensions<'a> {
-    pub(crate) fn new(
-        raw: Option<Vec<RawExtension<'a>>>,
-        structure: &'static str,
-    ) -> Result<Self, ParseError> {
-        let raw = raw.unwrap_or_default();
-        if raw.len() > limits::EXTENSIONS {
-            let kind = ParseErrorKind::TooLarge {
-                limit: limits::EXTENSIONS,
-                found: raw.len(),
-                unit: "extensions",
-            };
-            return Err(ParseError::new(structure, kind));
-        }
-        let mut extensions = Self::default();
-        for RawExtension { oid, critical, value } in raw {
-            if extensions.get(oid).is_some() {
-                return Err(ParseError::invalid(
-                    structure,
-                    alloc::format!("extension {oid} stands twice"),
-                ));
-            }
-            extensions.0.push(Extension { oid, critical, value: value.as_bytes() });
-        }
-        Ok(extensions)
-    }
-
-    /// The extension with this OID.
-    pub fn get(&self, oid: ObjectIdentifier) -> Option<&Extension<'a>> {
-        self.0.iter().find(|extension| extension.oid == oid)
-    }
-
-    /// All of them, in order.
-    pub fn iter(&self) -> core::slice::Iter<'_, Extension<'a>> {
-        self.0.iter()
-    }
-
-    /// The subject key identifier; `None` when absent or malformed.
-    pub fn subject_key_id(&self) -> Option<Vec<u8>> {
-        let value = self.get(oid::SUBJECT_KEY_ID)?.value;
-        SubjectKeyIdentifier::from_der(value).ok().map(|id| id.0.as_bytes().to_vec())
-    }
-
-    /// The key identifier of the authority key identifier; `None` when absent or malformed.
-    pub fn authority_key_id(&self) -> Option<Vec<u8>> {
-        let value = self.get(oid::AUTHORITY_KEY_ID)?.value;
-        let id = AuthorityKeyIdentifier::from_der(value).ok()?.key_identifier?;
-        Some(id.as_bytes().to_vec())
-    }
-
-    /// CA flag and path length of the basic constraints; `None` when absent or malformed.
-    pub fn basic_constraints(&self) -> Option<(bool, Option<u8>)> {
-        let value = self.get(oid::BASIC_CONSTRAINTS)?.value;
-        BasicConstraints::from_der(value).ok().map(|it| (it.ca, it.path_len_constraint))
-    }
-
-    /// The key usage; `None` when absent or malformed.
-    pub fn key_usage(&self) -> Option<KeyUsage> {
-        KeyUsage::from_der(self.get(oid::KEY_USAGE)?.value).ok()
-    }
-
-    /// The first address at which the CRL that the certificate may be in is published.
-    pub fn crl_address(&self) -> Option<String> {
-        let value = self.get(oid::CRL_DISTRIBUTION_POINTS)?.value;
-        let CrlDistributionPoints(points) = CrlDistributionPoints::from_der(value).ok()?;
-        points.into_iter().find_map(|point| match point.distribution_point? {
-            DistributionPointName::FullName(names) => {
-                names.into_iter().find_map(|name| match name {
-                    GeneralName::UniformResourceIdentifier(address) => {
-                        Some(address.as_str().into())
-                    }
-                    _ => None,
-                })
-            }
-            DistributionPointName::NameRelativeToCRLIssuer(_) => None,
-        })
-    }
-
-    /// The CRL number, big endian; `None` when absent or malformed.
-    pub fn crl_number(&self) -> Option<&'a [u8]> {
-        UintRef::from_der(self.get(oid::CRL_NUMBER)?.value).ok().map(|number| number.as_bytes())
-    }
-}
-
-/// A distinguished name: compared byte for byte, shown as RFC 4514 does.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Name<'a>(pub(crate) AnyRef<'a>);
-
-impl<'a> Name<'a> {
-    /// The encoded name, which is what names are compared by.
-    pub fn as_bytes(&self) -> &'a [u8] {
-        self.0.value()
-    }
-
-    /// The first common name; empty if there is none or it is not a string.
-    pub fn common_name(&self) -> String {
-        let text = self.attribute(oid::COMMON_NAME).ok().flatten();
-        let text = text.and_then(|value| value.decode_as::<DirectoryString>().ok());
-        text.map(|text| text.value().into()).unwrap_or_default()
-    }
-
-    /// The value of the first attribute of a kind. The others are passed over, not decoded.
-    fn attribute(&self, wanted: ObjectIdentifier) -> der::Result<Option<AnyRef<'a>>> {
-        self.0.tag().assert_eq(Tag::Sequence)?;
-        let mut sets = SliceReader::new(self.0.value())?;
-        let mut found = None;
-        while !sets.is_finished() {
-            let set = AnyRef::decode(&mut sets)?;
-            set.tag().assert_eq(Tag::Set)?;
-            let mut attributes = SliceReader::new(set.value())?;
-            while !attributes.is_finished() {
-                let (kind, value) = attributes.sequence(|attribute| {
-                    let kind = ObjectIdentifier::decode(attribute)?;
-                    Ok::<_, der::Error>((kind, AnyRef::decode(attribute)?))
-                })?;
-                if kind == wanted && found.is_none() {
-                    found = Some(value);
-                }
-            }
-        }
-        Ok(found)
-    }
-
-    fn decoded(&self) -> Option<x509_cert::name::Name> {
-        let der = self.0.to_der().ok()?;
-        x509_cert::name::Name::from_der(&der).ok()
-    }
-}
-
-impl fmt::Display for Name<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.decoded() {
-            // A CRL's issuer may be as long as the CRL.
-            Some(name) => alloc::format!("{name}")
-                .chars()
-                .take(SHOWN_CHARACTERS)
-                .try_for_each(|c| f.write_char(c)),
-            None => f.write_str("(not a distinguished name)"),
-        }
-    }
-}
-
-/// Most characters of a name that are shown. Intel's names have about 100.
-const SHOWN_CHARACTERS: usize = 256;
-
-impl fmt::Debug for Name<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Name({self})")
-    }
-}
-
 /// The serial number of a certificate: at most 20 significant bytes, big endian.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SerialNumber {
@@ -370,14 +214,6 @@ impl<'a> SignedDer<'a> {
             bytes: self.signature.as_bytes().unwrap_or_default(),
         }
     }
-}
-
-#[derive(Sequence)]
-pub(crate) struct RawExtension<'a> {
-    pub(crate) oid: ObjectIdentifier,
-    #[asn1(default = "Default::default")]
-    pub(crate) critical: bool,
-    pub(crate) value: &'a OctetStringRef,
 }
 
 #[derive(Sequence)]

@@ -13,7 +13,20 @@ use x509_cert::time::Time;
 use crate::certificate::{Extensions, Name, RawExtension, SerialNumber, Signature, SignedDer};
 use crate::error::{ParseError, ParseErrorKind};
 use crate::limits;
+use crate::pem;
 use crate::time::UnixTime;
+
+/// A CRL as DER, from the texts that Intel's library takes for one.
+///
+/// PEM if `X509 CRL` begins within the first 13 characters, else hexadecimal of either case without white space. The
+/// text ends at its first NUL; what follows the CRL within it is cut off. DER itself is no such text. Unlike OpenSSL,
+/// this does not ask that the marker of a PEM block begins a line.
+///
+/// # Errors
+/// When the text is too long or neither.
+pub fn from_text(text: &[u8]) -> Result<Vec<u8>, ParseError> {
+    pem::crl_text(text)
+}
 
 /// A parsed CRL, untrusted.
 #[derive(Clone, Debug, PartialEq, Eq)]

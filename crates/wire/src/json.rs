@@ -12,6 +12,9 @@ use serde::de::{
 use crate::error::{ParseError, ParseErrorKind};
 use crate::limits;
 
+pub(crate) mod canonical;
+pub(crate) mod tree;
+
 /// Parses a document that must fit `T`. Unknown members are let pass; no member may stand twice, at any depth.
 pub(crate) fn parse<'a, T: Deserialize<'a>>(
     text: &'a [u8],
@@ -86,6 +89,7 @@ fn offset(text: &[u8], line: usize, column: usize) -> usize {
 
 /// Walks any JSON value, counting depth and members and refusing doubled ones; keeps nothing.
 struct Strict<'k, 'de> {
+    /// How many values may still stand in each other. A number in an array counts as one, as in Intel's library.
     depth: usize,
     /// Member names of all objects that are open, the innermost last: one allocation for a whole text.
     keys: &'k mut Vec<Cow<'de, str>>,
@@ -95,16 +99,11 @@ impl<'de> DeserializeSeed<'de> for Strict<'_, 'de> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl Strict<'_, '_> {
-    fn deeper<E: Error>(&self) -> Result<usize, E> {
         let limit = limits::DOCUMENT_DEPTH;
-        self.depth
-            .checked_sub(1)
-            .ok_or_else(|| E::custom(format_args!("nested more than {limit} deep")))
+        let depth = self.depth.checked_sub(1);
+        let depth =
+            depth.ok_or_else(|| D::Error::custom(format_args!("nested more than {limit} deep")))?;
+        deserializer.deserialize_any(Strict { depth, keys: self.keys })
     }
 }
 
@@ -131,8 +130,9 @@ impl<'de> Visitor<'de> for Strict<'_, 'de> {
         Ok(())
     }
 
-    fn visit_str<E>(self, _: &str) -> Result<(), E> {
-        Ok(())
+    /// A NUL is refused: a C program would see another text than we do.
+    fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
+        if text.contains('\0') { Err(E::custom("a string has a NUL in it")) } else { Ok(()) }
     }
 
     fn visit_unit<E>(self) -> Result<(), E> {
@@ -140,16 +140,15 @@ impl<'de> Visitor<'de> for Strict<'_, 'de> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<(), A::Error> {
-        let depth = self.deeper()?;
-        while sequence.next_element_seed(Strict { depth, keys: self.keys })?.is_some() {}
+        let Self { depth, keys } = self;
+        while sequence.next_element_seed(Strict { depth, keys: &mut *keys })?.is_some() {}
         Ok(())
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let depth = self.deeper()?;
-        let keys = self.keys;
+        let Self { depth, keys } = self;
         let outer = keys.len();
-        while let Some(Key(key)) = map.next_key()? {
+        while let Some(Text(key)) = map.next_key()? {
             let inner = keys.get(outer..).unwrap_or_default();
             if inner.contains(&key) {
                 return Err(A::Error::custom(format_args!("member `{key}` stands twice")));
@@ -166,17 +165,17 @@ impl<'de> Visitor<'de> for Strict<'_, 'de> {
     }
 }
 
-/// A member's name, borrowed from the text unless it is written with escapes.
-struct Key<'a>(Cow<'a, str>);
+/// A string, such as a member's name, borrowed from the text unless it is written with escapes.
+struct Text<'a>(Cow<'a, str>);
 
-impl<'de: 'a, 'a> Deserialize<'de> for Key<'a> {
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct KeyVisitor;
-        impl<'de> Visitor<'de> for KeyVisitor {
+        struct TextVisitor;
+        impl<'de> Visitor<'de> for TextVisitor {
             type Value = Cow<'de, str>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a member name")
+                f.write_str("a string")
             }
 
             fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
@@ -187,8 +186,27 @@ impl<'de: 'a, 'a> Deserialize<'de> for Key<'a> {
                 Ok(Cow::Owned(text.into()))
             }
         }
-        deserializer.deserialize_str(KeyVisitor).map(Key)
+        deserializer.deserialize_str(TextVisitor).map(Text)
     }
+}
+
+/// A member that may be missing but not be `null`, which Intel's library takes for a value of the wrong type.
+pub(crate) fn present<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    T::deserialize(deserializer).map(Some)
+}
+
+/// The same for a text, borrowed if it can be.
+pub(crate) fn present_text<'de: 'a, 'a, D>(
+    deserializer: D,
+) -> Result<Option<Cow<'a, str>>, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    Text::deserialize(deserializer).map(|Text(text)| Some(text))
 }
 
 /// A sequence of at most `limit` elements, so that a long one costs no memory.
@@ -258,6 +276,10 @@ mod tests {
         let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
         assert!(strict(&nested(limits::DOCUMENT_DEPTH)).is_ok());
         assert_eq!(problem(&nested(limits::DOCUMENT_DEPTH + 1)), "nested more than 32 deep");
+        // A number at the bottom is one value more, as Intel's library counts.
+        let around = |depth: usize| "[".repeat(depth) + "1" + &"]".repeat(depth);
+        assert!(strict(&around(limits::DOCUMENT_DEPTH - 1)).is_ok());
+        assert_eq!(problem(&around(limits::DOCUMENT_DEPTH)), "nested more than 32 deep");
         // Far beyond: the same answer, no deep stack.
         assert_eq!(problem(&nested(10_000)), "nested more than 32 deep");
     }
@@ -276,6 +298,12 @@ mod tests {
         let shown = problem(&std::format!("{{{text}:1,{text}:2}}"));
         assert!(shown.starts_with("member `\\u{1b}[31m"), "{shown}");
         assert!(shown.chars().count() < 1500 && !shown.contains('\u{1b}'));
+    }
+
+    #[test]
+    fn refuses_strings_that_would_end_early_in_a_c_program() {
+        assert_eq!(problem(r#"["INTEL-SA-00001\u0000"]"#), "a string has a NUL in it");
+        assert!(strict(r#"["INTEL-SA-00001\u0001"]"#).is_ok());
     }
 
     #[test]

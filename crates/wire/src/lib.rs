@@ -44,6 +44,7 @@ pub mod error;
 pub mod evaluation_data;
 pub mod event_log;
 mod json;
+pub mod lenient;
 pub mod limits;
 pub mod pck;
 pub mod pck_certificates;

@@ -3,6 +3,10 @@
 //! Source: Intel SGX PCK Certificate and CRL Profile Specification, "SGX Extensions".
 //! Must stay true: five entries or seven, as Intel's library counts; no known one twice.
 
+mod lenient;
+
+pub use lenient::ExtensionFault;
+
 use der::asn1::{AnyRef, ObjectIdentifier, OctetStringRef};
 use der::{Decode, Reader as _, SliceReader, Tagged};
 
@@ -116,7 +120,10 @@ impl Draft {
     fn read(&mut self, index: u32, value: AnyRef<'_>) -> der::Result<()> {
         match index {
             1 => once(&mut self.ppid, Ppid(octets(value)?)),
-            2 => children(SGX_TCB, value, &mut |index, value| self.tcb.read(index, value)),
+            2 => match pairs(SGX_TCB, value, &mut |index, value| self.tcb.read(index, value))? {
+                TCB_ENTRIES => Ok(()),
+                _ => Err(der::ErrorKind::Failed.into()),
+            },
             3 => once(&mut self.pce_id, PceId(octets(value)?)),
             4 => once(&mut self.fmspc, Fmspc(octets(value)?)),
             5 => once(&mut self.sgx_type, sgx_type(value)?),
@@ -186,6 +193,9 @@ impl PckConfiguration {
 const SGX_TCB: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113741.1.13.1.2");
 const SGX_CONFIGURATION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113741.1.13.1.7");
 
+/// Entries of a TCB: 16 components, PCESVN and CPUSVN.
+const TCB_ENTRIES: usize = 18;
+
 type Visit<'v> = dyn FnMut(u32, AnyRef<'_>) -> der::Result<()> + 'v;
 
 /// Walks the top-level sequence of `{OID, value}` pairs and returns how many there are.
@@ -196,7 +206,7 @@ fn entries(value: &[u8], visit: &mut Visit<'_>) -> der::Result<usize> {
     pairs(SGX_EXTENSION, sequence, visit)
 }
 
-/// Walks a nested sequence of pairs whose OIDs stand under `parent`.
+/// Walks a nested sequence of pairs whose OIDs stand under `parent`, however many there are.
 fn children(parent: ObjectIdentifier, value: AnyRef<'_>, visit: &mut Visit<'_>) -> der::Result<()> {
     pairs(parent, value, visit).map(|_| ())
 }

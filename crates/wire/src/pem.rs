@@ -59,6 +59,27 @@ pub fn crl(bytes: &[u8]) -> Result<Vec<u8>, ParseError> {
     Ok(without_buffer_end(&der).to_vec())
 }
 
+/// A CRL as DER, from the texts that Intel's library takes for one: PEM if `X509 CRL` begins within the first 13
+/// characters, else hexadecimal. The text ends at its first NUL, the DER where it says.
+pub(crate) fn crl_text(bytes: &[u8]) -> Result<Vec<u8>, ParseError> {
+    const STRUCTURE: &str = "CRL";
+    const LABEL: &[u8] = b"X509 CRL";
+    let text = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
+    bounded(text, limits::CRL_BYTES.saturating_mul(2), STRUCTURE)?;
+    let is_pem = text.windows(LABEL.len()).take(13).any(|window| window == LABEL);
+    let mut der = if is_pem {
+        let found = block(text, &CRL, STRUCTURE)?;
+        found.ok_or_else(|| pem_error(STRUCTURE, "no X509 CRL in it"))?.der
+    } else {
+        let hexadecimal = data_encoding::HEXLOWER_PERMISSIVE.decode(text);
+        hexadecimal.map_err(|_| ParseError::invalid(STRUCTURE, "neither PEM nor hexadecimal"))?
+    };
+    if let Some(length) = declared_length(&der) {
+        der.truncate(length);
+    }
+    Ok(der)
+}
+
 /// DER without the NUL that C libraries count as part of their buffer.
 fn without_buffer_end(der: &[u8]) -> &[u8] {
     match der {

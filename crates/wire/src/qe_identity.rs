@@ -3,6 +3,8 @@
 //! Source: PCS API v4, "Get SGX QE Identity", "Get TDX QE Identity" (version 2).
 //! Must stay true: levels are kept by ISV SVN, highest first, whatever their order in the text.
 
+pub mod lenient;
+
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::cmp::Reverse;
@@ -41,8 +43,8 @@ pub struct QeIdentity {
     pub attributes_mask: SgxAttributes,
     /// MRSIGNER.
     pub mr_signer: EnclaveMeasurement,
-    /// ISVPRODID.
-    pub isv_prod_id: u16,
+    /// ISVPRODID. No enclave has one over 65535; read [leniently](lenient), an identity may.
+    pub isv_prod_id: u32,
     /// Its levels by ISV SVN, highest first.
     pub tcb_levels: Vec<IsvSvnLevel>,
 }
@@ -107,7 +109,7 @@ impl Document for QeIdentity {
             attributes: raw.attributes,
             attributes_mask: raw.attributes_mask,
             mr_signer: raw.mrsigner,
-            isv_prod_id: raw.isvprodid,
+            isv_prod_id: raw.isvprodid.into(),
             tcb_levels,
         })
     }

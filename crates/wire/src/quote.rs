@@ -39,6 +39,22 @@ impl<'a> Quote<'a> {
     /// # Errors
     /// Every kind but the JSON, DER and PEM ones; the structure and offset say where.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, ParseError> {
+        Self::parse_with(bytes, SignatureData::parse)
+    }
+
+    /// Parses a quote as Intel's library does: [`Quote::parse`], but in version 3, too, bytes may follow inside the
+    /// declared size of the signature data. They are reported in [`SignatureData::trailing`].
+    ///
+    /// # Errors
+    /// As [`Quote::parse`].
+    pub fn parse_lenient(bytes: &'a [u8]) -> Result<Self, ParseError> {
+        Self::parse_with(bytes, SignatureData::parse_lenient)
+    }
+
+    fn parse_with(
+        bytes: &'a [u8],
+        parse_signature: impl FnOnce(&mut Reader<'a>, Version) -> Result<SignatureData<'a>, ParseError>,
+    ) -> Result<Self, ParseError> {
         if bytes.len() > limits::QUOTE_BYTES {
             let kind = ParseErrorKind::TooLarge {
                 limit: limits::QUOTE_BYTES,
@@ -51,7 +67,7 @@ impl<'a> Quote<'a> {
         let header = Header::parse(&mut reader)?;
         let body = Body::parse(&mut reader, &header)?;
         let (signed, _) = bytes.split_at_checked(reader.offset()).unwrap_or((bytes, &[]));
-        let signature = SignatureData::parse(&mut reader, header.version)?;
+        let signature = parse_signature(&mut reader, header.version)?;
         Ok(Self { header, body, signature, trailing: reader.rest(), signed })
     }
 

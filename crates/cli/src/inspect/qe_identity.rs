@@ -25,7 +25,7 @@ pub(super) struct QeIdentityView {
     attributes: SgxAttributes,
     attributes_mask: SgxAttributes,
     mr_signer: EnclaveMeasurement,
-    isv_prod_id: u16,
+    isv_prod_id: u32,
     pub(super) tcb_levels: Vec<IsvSvnLevelView>,
 }
 

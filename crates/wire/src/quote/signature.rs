@@ -33,34 +33,53 @@ pub struct SignatureData<'a> {
     pub qe_auth_data: &'a [u8],
     /// What certifies the PCK.
     pub certification_data: CertificationData<'a>,
-    /// Bytes inside the declared size but after the record (versions 4 and 5): under no signature.
+    /// Bytes inside the declared size but after the record (versions 4 and 5; read leniently, also 3): under no signature.
     pub trailing: &'a [u8],
 }
 
 impl<'a> SignatureData<'a> {
     pub(crate) fn parse(reader: &mut Reader<'a>, version: Version) -> Result<Self, ParseError> {
+        let (data, rest) = Self::parse_before(reader, version)?;
+        if version == Version::V3 {
+            rest.finish()?;
+        }
+        Ok(data)
+    }
+
+    /// As Intel's library does: bytes may follow in version 3 as well.
+    pub(crate) fn parse_lenient(
+        reader: &mut Reader<'a>,
+        version: Version,
+    ) -> Result<Self, ParseError> {
+        Self::parse_before(reader, version).map(|(data, _)| data)
+    }
+
+    /// The data, and a reader of what follows them inside their declared size.
+    fn parse_before(
+        reader: &mut Reader<'a>,
+        version: Version,
+    ) -> Result<(Self, Reader<'a>), ParseError> {
         reader.enter("quote signature data");
         let size = reader.length()?;
         let mut reader = reader.nested(size, "quote signature data")?;
         let quote_signature = Fixed::read(&mut reader)?;
         let attestation_key = Fixed::read(&mut reader)?;
-        if version == Version::V3 {
-            let data = Self::parse_qe(&mut reader, quote_signature, attestation_key, &[])?;
-            reader.finish()?;
-            return Ok(data);
-        }
-        let mut record = parse_outer_record(&mut reader)?;
-        let data = Self::parse_qe(&mut record, quote_signature, attestation_key, reader.rest())?;
-        record.enter("QE report certification data");
-        record.finish()?;
-        Ok(data)
+        let data = if version == Version::V3 {
+            Self::parse_qe(&mut reader, quote_signature, attestation_key)?
+        } else {
+            let mut record = parse_outer_record(&mut reader)?;
+            let data = Self::parse_qe(&mut record, quote_signature, attestation_key)?;
+            record.enter("QE report certification data");
+            record.finish()?;
+            data
+        };
+        Ok((Self { trailing: reader.rest(), ..data }, reader))
     }
 
     fn parse_qe(
         reader: &mut Reader<'a>,
         quote_signature: EcdsaSignature,
         attestation_key: EcdsaPublicKey,
-        trailing: &'a [u8],
     ) -> Result<Self, ParseError> {
         reader.enter("QE report");
         let mut at_report = reader.clone();
@@ -80,7 +99,7 @@ impl<'a> SignatureData<'a> {
             qe_report_signature,
             qe_auth_data,
             certification_data,
-            trailing,
+            trailing: &[],
         })
     }
 

@@ -8,11 +8,12 @@ use tdattest_wire::Fixed;
 use tdattest_wire::certificate::Certificate;
 use tdattest_wire::crl::Crl;
 use tdattest_wire::evaluation_data::EvaluationDataNumbers;
+use tdattest_wire::lenient::{Fault, Lenient};
 use tdattest_wire::pem;
-use tdattest_wire::qe_identity::QeIdentity;
+use tdattest_wire::qe_identity::{self, QeIdentity};
 use tdattest_wire::quote::Quote;
 use tdattest_wire::signed::{Document, Signed};
-use tdattest_wire::tcb_info::TcbInfo;
+use tdattest_wire::tcb_info::{self, TcbInfo};
 use tdattest_wire::td_report::TdReport;
 
 /// Name and bytes of the files of a folder with an ending; `None` where the corpus is absent.
@@ -66,6 +67,30 @@ fn documents_that_intel_signed_parse_and_are_written_as_they_were() {
     all_parse::<TcbInfo>(".tcbinfo.json");
     all_parse::<QeIdentity>(".qeidentity.json");
     all_parse::<EvaluationDataNumbers>(".tcbeval.json");
+}
+
+/// Intel's reading comes to the same as ours, and what its library signs is what it served.
+#[test]
+fn documents_that_intel_signed_are_read_alike_leniently() {
+    for (name, bytes) in files("collateral", ".tcbinfo.json").unwrap_or_default() {
+        assert_alike(&name, &bytes, tcb_info::lenient::parse(&bytes));
+    }
+    for (name, bytes) in files("collateral", ".qeidentity.json").unwrap_or_default() {
+        assert_alike(&name, &bytes, qe_identity::lenient::parse(&bytes));
+    }
+}
+
+fn assert_alike<T: Document + std::fmt::Debug + PartialEq>(
+    name: &str,
+    bytes: &[u8],
+    read: Result<Lenient<T>, Fault>,
+) {
+    let read = read.unwrap_or_else(|fault| panic!("{name}: {fault}"));
+    let strict = Signed::<T>::from_outer(bytes).unwrap();
+    assert_eq!(Ok(&read.document), strict.open_untrusted().as_ref(), "{name}");
+    assert_eq!(read.signature.as_ref(), Some(strict.signature()), "{name}");
+    assert_eq!(read.body(), strict.signed_bytes(), "{name}");
+    assert_eq!(read.canonical_body().as_deref(), Some(strict.signed_bytes()), "{name}");
 }
 
 fn all_parse<T: Document + std::fmt::Debug + PartialEq>(ending: &str) {

@@ -235,6 +235,24 @@ fn refuses_missing_members_and_wrong_types() {
     refused_as_json::<TcbInfo>(&text, "PCESVN");
 }
 
+/// S38. Intel's library refuses these too: `null` is not the same as nothing.
+#[test]
+fn refuses_null_where_a_member_may_be_missing() {
+    for (member, info) in [("tdxModule", sgx_tcb_info()), ("tdxModuleIdentities", tdx_tcb_info())] {
+        let mut text = info;
+        text[member] = Value::Null;
+        refused_as_json::<TcbInfo>(&text, member);
+    }
+    for member in ["category", "type"] {
+        let mut text = sgx_tcb_info();
+        text["tcbLevels"][0]["tcb"]["sgxtcbcomponents"][3][member] = Value::Null;
+        refused_as_json::<TcbInfo>(&text, member);
+    }
+    let mut text = qe_identity();
+    text["tcbLevels"][0]["advisoryIDs"] = Value::Null;
+    refused_as_json::<QeIdentity>(&text, "advisoryIDs");
+}
+
 /// S16, S38.
 #[test]
 fn hexadecimal_is_of_either_case_and_of_exactly_its_length() {

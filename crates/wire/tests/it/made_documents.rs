@@ -172,7 +172,7 @@ pub(crate) fn any_qe_identity() -> impl Strategy<Value = QeIdentity> {
             attributes: SgxAttributes(masked.2),
             attributes_mask: SgxAttributes(masked.3),
             mr_signer: EnclaveMeasurement(mr_signer),
-            isv_prod_id,
+            isv_prod_id: u32::from(isv_prod_id),
             tcb_levels,
         },
     )

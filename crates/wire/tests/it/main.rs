@@ -10,6 +10,8 @@ mod corpus;
 mod damaged_quotes;
 mod documents;
 mod hostile;
+mod lenient;
+mod lenient_der;
 mod made_der;
 mod made_documents;
 mod made_quotes;

@@ -2,16 +2,18 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
+use tdattest_wire::bytes::EcdsaSignature;
 use tdattest_wire::certificate::Certificate;
 use tdattest_wire::collateral::{Collateral, Part};
-use tdattest_wire::crl::Crl;
+use tdattest_wire::crl::{self, Crl};
 use tdattest_wire::evaluation_data::EvaluationDataNumbers;
+use tdattest_wire::lenient::{Fault, Lenient};
 use tdattest_wire::pck::PckExtension;
 use tdattest_wire::pem;
-use tdattest_wire::qe_identity::QeIdentity;
+use tdattest_wire::qe_identity::{self, QeIdentity};
 use tdattest_wire::quote::Quote;
 use tdattest_wire::signed::{Document, Signed};
-use tdattest_wire::tcb_info::TcbInfo;
+use tdattest_wire::tcb_info::{self, TcbInfo};
 use tdattest_wire::td_report::TdReport;
 
 use crate::bounds::{bundle, qe_identity, sgx_tcb_info, tdx_tcb_info};
@@ -26,14 +28,21 @@ fn parse_as_everything(bytes: &[u8]) {
         quote.body().visit(0, &mut |field| assert!(!format!("{field:?}").is_empty()));
         assert!(bytes.starts_with(&quote.write()) || !quote.signature().trailing.is_empty());
     }
+    assert!(Quote::parse(bytes).is_err() || Quote::parse_lenient(bytes) == Quote::parse(bytes));
     let _ = TdReport::parse(bytes);
     if let Ok(certificate) = Certificate::parse(bytes) {
         show(&certificate);
     }
     let _ = Crl::parse(bytes).map(|crl| format!("{crl:?}"));
-    let _ = PckExtension::parse(bytes);
+    let lenient = PckExtension::parse_lenient(bytes);
+    if let Ok(strict) = PckExtension::parse(bytes) {
+        assert_eq!(lenient, Ok(strict));
+    }
     let _ = pem::certificates(bytes);
     let _ = pem::crl(bytes);
+    let _ = crl::from_text(bytes);
+    read_leniently::<TcbInfo>(bytes, tcb_info::lenient::parse);
+    read_leniently::<QeIdentity>(bytes, qe_identity::lenient::parse);
     open::<TcbInfo>(bytes);
     open::<QeIdentity>(bytes);
     open::<EvaluationDataNumbers>(bytes);
@@ -45,12 +54,28 @@ fn show(certificate: &Certificate<'_>) {
     let extensions = &certificate.extensions;
     let _ = (extensions.subject_key_id(), extensions.authority_key_id(), extensions.crl_number());
     let _ = (extensions.basic_constraints(), extensions.key_usage());
+    assert!(certificate.subject.text_eq(&certificate.subject));
+    let _ = certificate.subject.text_eq(&certificate.issuer);
+    let _ = certificate.subject.five_fields_eq(&certificate.issuer);
     let _ = (certificate.subject.common_name(), format!("{certificate:?}"));
 }
 
 fn open<T: Document + std::fmt::Debug>(bytes: &[u8]) {
     let _ = opened_text::<T>(bytes.to_vec());
     let _ = Signed::<T>::from_outer(bytes).map(|signed| signed.open_untrusted());
+}
+
+/// The bytes as an answer and as the document in one, which is read alike if it is read strictly.
+fn read_leniently<T: Document + std::fmt::Debug + PartialEq>(
+    bytes: &[u8],
+    parse: impl Fn(&[u8]) -> Result<Lenient<T>, Fault>,
+) {
+    let _ = parse(bytes).map(|read| read.canonical_body());
+    let signed = Signed::<T>::new(bytes.to_vec(), EcdsaSignature([0xab; 64]));
+    let lenient = parse(&signed.write()).map(|read| (read.document, read.signature));
+    if let Ok(strict) = signed.open_untrusted() {
+        assert_eq!(lenient, Ok((strict, Some(*signed.signature()))));
+    }
 }
 
 /// Something a parser knows, with a few bytes changed, put in or taken out.
