@@ -310,6 +310,30 @@ fn takes_over_platforms_and_what_waits() {
 }
 
 #[test]
+fn puts_nothing_older_over_what_was_decided_since() {
+    let store = Memory::new();
+    let database = Database::full();
+    database.import(&store).unwrap();
+    let taken = wait(store.take_registrations(RegistrationState::New)).unwrap();
+    assert_eq!(taken.len(), 2);
+    // Since then the first was fetched, and an administrator chose another policy.
+    let (kept, certificates) = wait(store.certificates(&key())).unwrap().unwrap();
+    let fetched = tdattest_pccs::store::Platform { key: taken[0].key.clone(), ..kept };
+    wait(store.put_platform(&fetched, &certificates)).unwrap();
+    let fmspc = platform().hardware.fmspc;
+    let old = wait(store.default_policies(fmspc)).unwrap().remove(0);
+    let policy =
+        tdattest_pccs::store::AppraisalPolicy { id: "new".into(), text: "new".into(), ..old };
+    wait(store.put_policy(&policy)).unwrap();
+
+    let report = database.import(&store).unwrap();
+    assert_eq!((report.policies, report.registrations, report.kept_newer), (0, 2, 2));
+    assert_eq!(wait(store.default_policies(fmspc)).unwrap(), [policy]);
+    let waiting = wait(store.take_registrations(RegistrationState::New)).unwrap();
+    assert_eq!(waiting, [taken[1].clone()], "the one whose platform is still not kept");
+}
+
+#[test]
 fn leaves_out_what_is_not_genuine_and_says_so() {
     let database = Database::full();
     let change = |statement: &str| database.connection.execute_batch(statement).unwrap();
