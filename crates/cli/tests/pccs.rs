@@ -5,7 +5,8 @@ mod samples;
 mod schema;
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
 use std::process::{Child, ChildStderr, Command, Stdio};
@@ -13,7 +14,7 @@ use std::process::{Child, ChildStderr, Command, Stdio};
 use rustix::process::{Pid, Signal, kill_process};
 use samples::{Run, Sandbox};
 use schema::Schema;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const TDATTEST: &str = env!("CARGO_BIN_EXE_tdattest");
 
@@ -112,11 +113,63 @@ fn pccs(sandbox: &Sandbox, arguments: &[&str]) -> Run {
 
 /// The whole answer to a request.
 fn ask(sandbox: &Sandbox, request: &str, headers: &str) -> String {
-    let mut stream = UnixStream::connect(sandbox.path().join("http")).unwrap();
+    let stream = UnixStream::connect(sandbox.path().join("http")).unwrap();
+    String::from_utf8(asked(stream, request, headers)).unwrap()
+}
+
+fn asked(mut stream: impl Read + Write, request: &str, headers: &str) -> Vec<u8> {
     write!(stream, "{request} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{headers}\r\n").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
     answer
+}
+
+/// Header and body of what the simulated PCS answers.
+fn of_upstream(url: &str, path: &str) -> (String, Vec<u8>) {
+    let stream = TcpStream::connect(url.trim_start_matches("http://")).unwrap();
+    let answer = asked(stream, &format!("GET {path}"), "");
+    let ends = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
+    (String::from_utf8(answer[..ends].to_vec()).unwrap(), answer[ends + 4..].to_vec())
+}
+
+/// A platform_collaterals.json with one document, the CRL of the root CA.
+fn platform_collaterals(url: &str) -> String {
+    let (header, _) = of_upstream(url, IDENTITY);
+    let chain = header.lines().find_map(|line| {
+        let (name, value) = line.split_once(": ")?;
+        name.eq_ignore_ascii_case("SGX-Enclave-Identity-Issuer-Chain").then_some(value)
+    });
+    let (_, crl) = of_upstream(url, "/IntelSGXRootCA.der");
+    let certificates = json!({
+        "SGX-PCK-Certificate-Issuer-Chain": {},
+        "SGX-Enclave-Identity-Issuer-Chain": chain.unwrap(),
+    });
+    let collaterals = json!({
+        "version": 4, "pck_certs": [], "tcbinfos": [], "certificates": certificates,
+        "rootcacrl": data_encoding::HEXLOWER.encode(&crl),
+    });
+    json!({ "collaterals": collaterals }).to_string()
+}
+
+#[test]
+fn a_database_that_fails_on_the_way_is_said_and_the_import_can_be_repeated() {
+    let sandbox = sandbox("fails");
+    let (_upstream, url) = upstream(&sandbox);
+    fs::write(sandbox.path().join("file.json"), platform_collaterals(&url)).unwrap();
+    assert_eq!(pccs(&sandbox, &["user", "add", "alice"]).code, Some(0));
+    let database = rusqlite::Connection::open(sandbox.path().join("state/pccs.sqlite")).unwrap();
+    let full =
+        "CREATE TRIGGER full BEFORE INSERT ON documents BEGIN SELECT RAISE(FAIL, 'full'); END";
+    database.execute_batch(full).unwrap();
+    let failed = pccs(&sandbox, &["import", "file.json"]);
+    assert_eq!(failed.code, Some(3), "{}", failed.stderr);
+    assert!(failed.stderr.contains("import the file again"), "{}", failed.stderr);
+
+    database.execute_batch("DROP TRIGGER full").unwrap();
+    let imported = pccs(&sandbox, &["import", "file.json"]);
+    assert_eq!(imported.code, Some(0), "{}", imported.stderr);
+    let status = pccs(&sandbox, &["status", "--json"]).json();
+    assert_eq!(status["documents"][0]["request"], "/sgx/certification/v4/rootcacrl");
 }
 
 #[test]

@@ -3,15 +3,16 @@
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Result, anyhow};
 use tdattest_pccs::collateral::Archive;
 use tdattest_pccs::config::{Config, StoreAt};
 use tdattest_pccs::import::{self, ImportError, Report};
-use tdattest_pccs::{Answer, Counters, bring, tokens};
+use tdattest_pccs::{Answer, Counters, Pccs, bring, tokens};
 
 use super::configuration::{ConfigArgs, Read};
-use super::open::{self, Opened};
+use super::open;
 use crate::arguments::now;
 use crate::exit::Exit;
 use crate::input::{self, reason, shown};
@@ -49,10 +50,13 @@ Exit codes:
   0  everything was taken over, or is kept in a newer edition
   1  something was left out: it does not hold
   2  misuse, or a file that cannot be read
-  3  the database is not there";
+  3  the database is not there, or has failed on the way";
 
 /// Largest platform_collaterals.json: some thousand platforms.
 const JSON_BYTES: usize = 256 * 1024 * 1024;
+
+/// How long a file may take: each certificate is verified, and each platform is written to the disk on its own.
+const PATIENCE: Duration = Duration::from_secs(12 * 3600);
 
 /// What can be taken over.
 const FILES: &str = "the file is Intel's pckcache.db, what `pcsclient.py fetch` writes, or an archive of `tdattest collateral export`";
@@ -141,14 +145,18 @@ fn told(report: &Report) -> Result<Exit> {
 }
 
 /// Hands the file to the API, as an administrator would: with a token that is good for this once.
-fn collaterals(path: &Path, body: Vec<u8>, mut config: Config) -> Result<Exit> {
+fn collaterals(path: &Path, body: Vec<u8>, config: Config) -> Result<Exit> {
     let token = tokens::generate()?;
-    config.api.admin_token_hash = Some(bring::token_hash(&token));
-    let runtime = open::runtime()?;
-    let answer = runtime.block_on(async {
-        let opened = open::everything(&config, &Counters::default(), &open::clock()?).await?;
-        anyhow::Ok(match opened {
-            Ok(Opened { pccs, .. }) => Ok(pccs.answer(bring::collateral(body, &token)).await),
+    let config = waiting(config, &token);
+    let (authenticator, clock) = (open::authenticator(&config)?, open::clock()?);
+    let answer = open::runtime()?.block_on(async {
+        let settings = config.settings(&Counters::default());
+        anyhow::Ok(match open::store(&config).await? {
+            Ok(store) => {
+                // Without sources: what the file lacks is fetched when somebody asks for it.
+                let pccs = Pccs::new(settings, store, None, authenticator, clock);
+                Ok(pccs.answer(bring::collateral(body, &token)).await)
+            }
             Err(fault) => Err(fault),
         })
     })?;
@@ -168,7 +176,31 @@ fn collaterals(path: &Path, body: Vec<u8>, mut config: Config) -> Result<Exit> {
             output::error(&Hinted::error(problem, hint));
             Ok(Exit::Refused)
         }
-        503 => bail!("the database has failed: nothing was taken over"),
+        503 => {
+            let problem = "the database has failed before everything was taken over";
+            let hint =
+                "what was kept until then stays; once the database is well, import the file again";
+            output::error(&Hinted::error(problem, hint));
+            Ok(Exit::Unavailable)
+        }
         status => Err(Hinted::error(format!("{}: {said} ({status})", shown(path)), FILES)),
+    }
+}
+
+/// The configuration of a service that this token opens, and that lets nobody but this command wait.
+fn waiting(mut config: Config, token: &str) -> Config {
+    config.api.admin_token_hash = Some(bring::token_hash(token));
+    config.api.client_deadline = PATIENCE;
+    config
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_deadline_of_a_client_does_not_end_an_import() {
+        let config = Config::from_toml("[deadlines]\nclient_seconds = 1").unwrap();
+        assert_eq!(waiting(config, "token").api.client_deadline, PATIENCE);
     }
 }
