@@ -290,6 +290,25 @@ fn https_is_spoken_with_a_certificate_that_a_signal_exchanges() {
 }
 
 #[test]
+fn the_key_of_the_environment_is_for_intel_alone() {
+    let sandbox = sandbox("key");
+    assert_eq!(pccs(&sandbox, &["user", "add", "alice"]).code, Some(0));
+    let refresh = |source: &str| {
+        let arguments = [&["pccs", "refresh", "--source", source], &OWN[..]].concat();
+        let mut command = sandbox.command(&arguments);
+        command.env("TDATTEST_PCCS_API_KEY_FILE", "no_such_key");
+        command.output().unwrap()
+    };
+    // Nothing is kept, and so nobody is asked.
+    let other = refresh("https://pccs.example.org");
+    assert_eq!(other.status.code(), Some(0), "{}", String::from_utf8_lossy(&other.stderr));
+    let intel = refresh("https://api.trustedservices.intel.com");
+    assert_eq!(intel.status.code(), Some(2));
+    let told = String::from_utf8(intel.stderr).unwrap();
+    assert!(told.contains("no_such_key"), "{told}");
+}
+
+#[test]
 fn plain_http_on_a_network_wants_to_be_said_by_name() {
     let sandbox = sandbox("plain");
     let served = pccs(&sandbox, &["serve", "--listen", "http://0.0.0.0:0"]);

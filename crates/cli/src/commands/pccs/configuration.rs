@@ -113,7 +113,8 @@ fn from_environment(config: &mut Config) {
         config.store = StoreAt::Postgres { url: UrlAt::File(path.into()), ca_file };
     }
     if let Some(path) = std::env::var_os(API_KEY_FILE) {
-        for source in config.sources.iter_mut().filter(|at| at.source.is_service()) {
+        // The key is Intel's: others get one only where the file gives it to them.
+        for source in config.sources.iter_mut().filter(|at| at.source.is_pcs()) {
             source.api_key_file.get_or_insert_with(|| path.clone().into());
         }
     }
