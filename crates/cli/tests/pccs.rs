@@ -267,6 +267,27 @@ fn a_token_opens_what_it_is_for_and_nothing_once_it_is_removed() {
 }
 
 #[test]
+fn what_looks_for_something_makes_no_database_and_names_the_one_it_used() {
+    let sandbox = sandbox("which");
+    let looks: [&[&str]; 4] =
+        [&["status"], &["refresh"], &["user", "list"], &["user", "remove", "alice"]];
+    for arguments in looks {
+        let run = pccs(&sandbox, arguments);
+        assert_eq!(run.code, Some(3), "{arguments:?}: {}", run.stderr);
+        assert!(run.stderr.contains("there is no database yet"), "{}", run.stderr);
+        assert!(!sandbox.path().join("state").exists(), "{arguments:?}");
+    }
+    assert_eq!(pccs(&sandbox, &["user", "add", "alice"]).code, Some(0));
+    let name = sandbox.path().join("state/pccs.sqlite").display().to_string();
+    for arguments in looks {
+        let run = pccs(&sandbox, arguments);
+        assert_eq!(run.code, Some(0), "{arguments:?}: {}", run.stderr);
+        assert!(run.stderr.contains(&name), "{arguments:?}: {}", run.stderr);
+        assert!(!run.stdout.contains(&name), "{arguments:?}: {}", run.stdout);
+    }
+}
+
+#[test]
 fn a_token_that_would_be_guessed_is_refused() {
     let sandbox = sandbox("weak");
     fs::write(sandbox.path().join("token"), "password\n").unwrap();

@@ -42,6 +42,9 @@ pub enum StoreError {
     /// The database is away, or too busy: another try can help.
     #[error("the database cannot be reached: {0}")]
     Unavailable(String),
+    /// There is none at the place that was named.
+    #[error("there is no database yet: {0} is not there")]
+    Absent(String),
     /// The disk is full, or the file cannot be written.
     #[error("the database cannot be written: {0}")]
     Unwritable(String),

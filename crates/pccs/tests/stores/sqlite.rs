@@ -50,6 +50,16 @@ fn nobody_else_may_read_the_file() {
 }
 
 #[test]
+fn is_not_made_by_whoever_looks_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let fault = Sqlite::open_existing(&file(&folder)).unwrap_err();
+    assert_eq!(fault, StoreError::Absent(file(&folder).display().to_string()));
+    assert!(!file(&folder).exists());
+    drop(Sqlite::open(&file(&folder)).unwrap());
+    Sqlite::open_existing(&file(&folder)).unwrap();
+}
+
+#[test]
 fn refuses_a_schema_that_it_does_not_know() {
     let folder = tempfile::tempdir().unwrap();
     drop(Sqlite::open(&file(&folder)).unwrap());

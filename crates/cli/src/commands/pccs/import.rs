@@ -12,7 +12,7 @@ use tdattest_pccs::import::{self, ImportError, Report};
 use tdattest_pccs::{Answer, Counters, Pccs, bring, tokens};
 
 use super::configuration::{ConfigArgs, Read};
-use super::open;
+use super::open::{self, IfAbsent};
 use crate::arguments::now;
 use crate::exit::Exit;
 use crate::input::{self, reason, shown};
@@ -70,7 +70,9 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
         let problem = "the store is in the memory of the service, where nothing can be put";
         return Err(Hinted::error(problem, "name another store in the configuration"));
     }
-    match is_database(&args.file)? {
+    let is_database = is_database(&args.file)?;
+    open::tell_store(&config);
+    match is_database {
         true => database(&args.file, &config),
         false => {
             let text = input::read(&args.file, JSON_BYTES).map_err(|problem| anyhow!(problem))?;
@@ -94,7 +96,7 @@ fn is_database(path: &Path) -> Result<bool> {
 fn database(path: &Path, config: &Config) -> Result<Exit> {
     let authenticator = open::authenticator(config)?;
     let outcome = open::runtime()?.block_on(async {
-        anyhow::Ok(match open::store(config).await? {
+        anyhow::Ok(match open::store(config, IfAbsent::Make).await? {
             Ok(store) => import::pckcache(path, store.as_ref(), authenticator, now()?).await,
             Err(fault) => Err(ImportError::Store(fault)),
         })
@@ -110,7 +112,7 @@ fn archive(path: &Path, text: &[u8], config: &Config) -> Result<Exit> {
     let archive = Archive::parse(text).map_err(|fault| anyhow!("{}: {fault}", shown(path)))?;
     let authenticator = open::authenticator(config)?;
     let outcome = open::runtime()?.block_on(async {
-        anyhow::Ok(match open::store(config).await? {
+        anyhow::Ok(match open::store(config, IfAbsent::Make).await? {
             Ok(store) => {
                 import::archive(&archive, store.as_ref(), authenticator.as_ref(), now()?).await
             }
@@ -151,7 +153,7 @@ fn collaterals(path: &Path, body: Vec<u8>, config: Config) -> Result<Exit> {
     let (authenticator, clock) = (open::authenticator(&config)?, open::clock()?);
     let answer = open::runtime()?.block_on(async {
         let settings = config.settings(&Counters::default());
-        anyhow::Ok(match open::store(&config).await? {
+        anyhow::Ok(match open::store(&config, IfAbsent::Make).await? {
             Ok(store) => {
                 // Without sources: what the file lacks is fetched when somebody asks for it.
                 let pccs = Pccs::new(settings, store, None, authenticator, clock);

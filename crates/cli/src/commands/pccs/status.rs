@@ -6,7 +6,7 @@ use tdattest_pccs::store::{DocumentState, StoreError};
 use tdattest_verifier::wire::time::UnixTime;
 
 use super::configuration::{ConfigArgs, Read};
-use super::open::{self, distance};
+use super::open::{self, IfAbsent, distance};
 use crate::arguments::{now, parse_time};
 use crate::exit::Exit;
 use crate::output;
@@ -77,8 +77,9 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
         Some(at) => at,
         None => now()?,
     };
+    open::tell_store(&config);
     let status = open::runtime()?.block_on(async {
-        let store = match open::store(&config).await? {
+        let store = match open::store(&config, IfAbsent::Miss).await? {
             Ok(store) => store,
             Err(fault) => return anyhow::Ok(Err(fault)),
         };
