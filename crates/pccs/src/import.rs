@@ -54,6 +54,12 @@ pub enum ImportError {
         /// The version that it says.
         found: i64,
     },
+    /// It has columns that compute what they hold: reading them could take any time and room.
+    #[error("table `{table}` computes what it holds, as no database of Intel's PCCS does")]
+    Computed {
+        /// Its table.
+        table: &'static str,
+    },
     /// What was read could not be kept. It can be tried again.
     #[error(transparent)]
     Store(#[from] StoreError),
