@@ -343,17 +343,24 @@ fn intels_configuration_is_read_and_what_has_no_effect_is_logged() {
     let text = r#"{ // Intel's
         "HTTPS_PORT": 8081, "hosts": "127.0.0.1", "CachingFillMode": "OFFLINE", "LogLevel": "info"
     }"#;
-    fs::write(sandbox.path().join("default.json"), text).unwrap();
+    fs::create_dir(sandbox.path().join("config")).unwrap();
+    fs::write(sandbox.path().join("config/default.json"), text).unwrap();
     let mut child = Command::new(TDATTEST)
-        .args(["pccs", "serve", "--log", "json", "--config", "default.json", "--state", "state"])
-        .args(["--listen", "unix:http"])
-        .current_dir(sandbox.path())
+        // From within its folder: the certificate is looked for in the one above.
+        .args(["pccs", "serve", "--log", "json", "--config", "default.json", "--state", "../state"])
+        .args(["--listen", "unix:../http"])
+        .current_dir(sandbox.path().join("config"))
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
     let log = BufReader::new(child.stderr.take().unwrap());
     let mut server = Server { process: Process(child), log, serving: Value::Null };
     server.until("LogLevel has no effect: give --log-level");
+    let certificate = sandbox.path().join("ssl_key/file.crt");
+    let missing = certificate.display();
+    server.until(&format!(
+        "there is no `{missing}`: another certificate is made, whose CA all clients have to be given"
+    ));
     server.until("serving");
     let answer = ask(&sandbox, &format!("GET {IDENTITY}"), "");
     assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");

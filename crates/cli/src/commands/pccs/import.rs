@@ -36,8 +36,9 @@ pub(super) struct Args {
 
 const EXAMPLES: &str = "\
 Examples:
-  Move from Intel's service:
-    sudo -u tdattest-pccs tdattest pccs import /opt/intel/sgx-dcap-pccs/pckcache.db
+  Move from Intel's service, whose file is for its own user alone:
+    sudo install -o tdattest-pccs -m 600 /opt/intel/sgx-dcap-pccs/pckcache.db /var/lib/tdattest-pccs/intel.db
+    sudo -u tdattest-pccs tdattest pccs import /var/lib/tdattest-pccs/intel.db
 
   Fill a service that has no way to Intel:
     tdattest pccs import platform_collaterals.json --state pccs
