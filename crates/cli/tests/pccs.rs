@@ -288,6 +288,17 @@ fn what_looks_for_something_makes_no_database_and_names_the_one_it_used() {
 }
 
 #[test]
+fn an_address_that_cannot_be_read_is_a_mistake_and_no_database_that_is_away() {
+    let sandbox = sandbox("address");
+    fs::write(sandbox.path().join("url"), "postgres://a:b:c").unwrap();
+    let text = "[store]\ndatabase_url_file = \"url\"";
+    fs::write(sandbox.path().join("mistaken.toml"), text).unwrap();
+    let run = sandbox.run(&["pccs", "status", "--config", "mistaken.toml"]);
+    assert_eq!(run.code, Some(2), "{}", run.stderr);
+    assert!(run.stderr.contains("see to its address"), "{}", run.stderr);
+}
+
+#[test]
 fn a_token_that_would_be_guessed_is_refused() {
     let sandbox = sandbox("weak");
     fs::write(sandbox.path().join("token"), "password\n").unwrap();

@@ -48,6 +48,9 @@ pub enum StoreError {
     /// The disk is full, or the file cannot be written.
     #[error("the database cannot be written: {0}")]
     Unwritable(String),
+    /// It is the address, the certificate, the role or its rights: another try cannot help.
+    #[error("the database cannot be used: {0}")]
+    Refused(String),
     /// The database has another shape than this version writes.
     #[error("the database has schema version {found}; this version of tdattest needs {expected}")]
     Schema {
@@ -64,7 +67,7 @@ pub enum StoreError {
         /// The first version whose step differs.
         version: i64,
     },
-    /// What is there makes no sense, or the database says no.
+    /// What is there makes no sense.
     #[error("the database answered: {0}")]
     Broken(String),
 }
@@ -272,6 +275,8 @@ pub trait Store: Send + Sync + fmt::Debug {
     fn platform<'a>(&'a self, key: &'a PlatformKey) -> Pending<'a, Option<Platform>>;
     /// The platforms of some families with every raw TCB known of each; of all families when there are none.
     fn platforms<'a>(&'a self, of: &'a [Fmspc]) -> Pending<'a, Vec<(Platform, Vec<Selection>)>>;
+    /// How many platforms there are.
+    fn count_platforms(&self) -> Pending<'_, u64>;
     /// Keeps a platform, with its certificates in place of those it had, and forgets its selections; unless what is
     /// there was fetched later. No certificates replace none: then it is only noted when they were fetched.
     fn put_platform<'a>(

@@ -8,9 +8,9 @@ use tdattest_wire::pcs::PcsRequest;
 use tdattest_wire::time::UnixTime;
 
 use super::operations::{
-    Certificates, ChangesSince, Crl, Crls, DefaultPolicies, Documents, OneDocument, OnePlatform,
-    Ping, Platforms, PutBack, PutCrl, PutDocument, PutPlatform, PutPolicy, PutToken, Register,
-    RemoveToken, SelectCertificate, Selected, TakeRegistrations, Tokens, Unregister,
+    Certificates, ChangesSince, CountPlatforms, Crl, Crls, DefaultPolicies, Documents, OneDocument,
+    OnePlatform, Ping, Platforms, PutBack, PutCrl, PutDocument, PutPlatform, PutPolicy, PutToken,
+    Register, RemoveToken, SelectCertificate, Selected, TakeRegistrations, Tokens, Unregister,
 };
 use super::session::Operation;
 use super::{
@@ -84,6 +84,10 @@ impl<D: Database> Store for D {
 
     fn platforms<'a>(&'a self, of: &'a [Fmspc]) -> Pending<'a, Vec<(Platform, Vec<Selection>)>> {
         Box::pin(self.perform(Platforms(of.into())))
+    }
+
+    fn count_platforms(&self) -> Pending<'_, u64> {
+        Box::pin(self.perform(CountPlatforms))
     }
 
     fn put_platform<'a>(

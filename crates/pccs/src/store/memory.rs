@@ -256,6 +256,10 @@ impl Store for Memory {
         done(asked.map(with_selections).collect())
     }
 
+    fn count_platforms(&self) -> Pending<'_, u64> {
+        done(u64::try_from(self.kept().platforms.len()).unwrap_or(u64::MAX))
+    }
+
     fn put_platform<'a>(
         &'a self,
         platform: &'a Platform,

@@ -17,7 +17,7 @@ use super::{spelling, statements};
 
 pub(super) use access::{DefaultPolicies, PutPolicy, PutToken, RemoveToken, Tokens};
 pub(super) use platforms::{
-    Certificates, OnePlatform, Platforms, PutPlatform, SelectCertificate, Selected,
+    Certificates, CountPlatforms, OnePlatform, Platforms, PutPlatform, SelectCertificate, Selected,
 };
 pub(super) use registrations::{PutBack, Register, TakeRegistrations, Unregister};
 

@@ -35,6 +35,7 @@ pub(super) const PLATFORM: &str = "SELECT qe_id, pce_id, manifest, encrypted_ppi
      issuer_chain, fetched_at FROM platforms WHERE qe_id = $1 AND pce_id = $2";
 pub(super) const PLATFORMS: &str = "SELECT qe_id, pce_id, manifest, encrypted_ppid, fmspc, ca, \
      issuer_chain, fetched_at FROM platforms";
+pub(super) const COUNT_PLATFORMS: &str = "SELECT COUNT(*) FROM platforms";
 pub(super) const PLATFORMS_OF: &str = "SELECT qe_id, pce_id, manifest, encrypted_ppid, fmspc, ca, \
      issuer_chain, fetched_at FROM platforms WHERE fmspc = $1";
 pub(super) const SELECTIONS: &str = "SELECT qe_id, pce_id, raw, chosen FROM selections";

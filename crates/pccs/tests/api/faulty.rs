@@ -112,6 +112,7 @@ impl Store for Faulty {
         fn put_crl(&self, uri: &'a str, crl: &'a [u8], now: UnixTime) -> ();
         fn platform(&self, key: &'a PlatformKey) -> Option<Platform>;
         fn platforms(&self, of: &'a [Fmspc]) -> Vec<(Platform, Vec<Selection>)>;
+        fn count_platforms(&self) -> u64;
         fn put_platform(
             &self, platform: &'a Platform, certificates: &'a [PlatformCertificate]
         ) -> ();

@@ -188,12 +188,29 @@ fn tells_whoever_is_too_far_behind_to_drop_everything() {
 }
 
 #[test]
+fn a_mistake_in_the_configuration_is_told_from_a_database_that_is_away() {
+    let Some(server) = PostgresServer::shared() else { return };
+    let address = server.new_database();
+    drop(run(connect(&address)).unwrap());
+    let refused = |address: &str| {
+        let fault = run(connect(address)).unwrap_err();
+        assert!(matches!(fault, StoreError::Refused(_)), "{fault}");
+    };
+    refused("postgres://a:b:c");
+    refused(&address.replace(name(&address), "no_such_database"));
+    // A role without rights to the tables.
+    let role = format!("guest_of_{}", name(&address));
+    server.sql(name(&address), &format!("CREATE ROLE {role} LOGIN"));
+    refused(&address.replace("tdattest@", &format!("{role}@")));
+}
+
+#[test]
 fn keeps_its_password_to_itself() {
     let Some(server) = PostgresServer::shared() else { return };
     let address = server.new_database();
     let elsewhere = address.replace("tdattest@", "nobody-there:swordfish@");
     let fault = run(connect(&elsewhere)).unwrap_err();
-    assert!(matches!(fault, StoreError::Broken(_)), "{fault}");
+    assert!(matches!(fault, StoreError::Refused(_)), "{fault}");
     assert!(!format!("{fault} {fault:?}").contains("swordfish"), "{fault}");
     let with_password = address.replace("tdattest@", "tdattest:swordfish@");
     let store = run(connect(&with_password)).unwrap();
@@ -239,5 +256,5 @@ fn speaks_tls_with_the_server_that_it_knows_and_with_no_other() {
         let fault = connect(host, ca).unwrap_err();
         assert!(matches!(fault, StoreError::Unavailable(_)), "{fault}");
     }
-    assert!(matches!(connect("localhost", "").unwrap_err(), StoreError::Broken(_)));
+    assert!(matches!(connect("localhost", "").unwrap_err(), StoreError::Refused(_)));
 }

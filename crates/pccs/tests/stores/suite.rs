@@ -115,6 +115,7 @@ pub(crate) async fn has_nothing_at_first(place: &dyn Place) {
     assert_eq!(store.crls().await.unwrap(), [""; 0]);
     assert_eq!(store.platform(&key("A")).await.unwrap(), None);
     assert_eq!(store.platforms(&[]).await.unwrap(), []);
+    assert_eq!(store.count_platforms().await.unwrap(), 0);
     assert_eq!(store.certificates(&key("A")).await.unwrap(), None);
     assert_eq!(store.selected(&key("A"), tcbm(1)).await.unwrap(), None);
     assert_eq!(store.take_registrations(RegistrationState::New).await.unwrap(), []);
@@ -343,6 +344,7 @@ pub(crate) async fn lists_the_platforms_of_families(place: &dyn Place) {
         found.into_iter().map(|(found, _)| found.key.qe_id).collect()
     };
     assert_eq!(names(&[]).await, ["A", "B", "C", "D"]);
+    assert_eq!(store.count_platforms().await.unwrap(), 4);
     assert_eq!(names(&[1]).await, ["B", "C"]);
     assert_eq!(names(&[2, 1, 2]).await, ["A", "B", "C"]);
     assert_eq!(names(&[4]).await, [""; 0]);

@@ -50,7 +50,7 @@ Examples:
 Exit codes:
   0  everything was taken over, or is kept in a newer edition
   1  something was left out: it does not hold
-  2  misuse, or a file that cannot be read
+  2  misuse, or a file, or a database, that cannot be used
   3  the database is not there, or has failed on the way";
 
 /// Largest platform_collaterals.json: some thousand platforms.

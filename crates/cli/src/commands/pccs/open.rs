@@ -142,13 +142,18 @@ pub(super) fn unavailable(fault: &StoreError, config: &Config) -> Exit {
         StoreError::Unwritable(_) => {
             "see to the space and the rights of the folder, or choose another with --state"
         }
+        StoreError::Refused(_) => "see to its address, to its CA, and to the role and its rights",
         StoreError::Schema { .. } => {
             "use the version of tdattest that has written it, or a newer one"
         }
         _ => "move the database away, or bring one back that was saved",
     };
     output::error(&Hinted::error(format!("{:?}: {fault}", config.store), hint));
-    Exit::Unavailable
+    match fault {
+        // A mistake in the configuration, which waiting does not mend.
+        StoreError::Refused(_) => Exit::Misuse,
+        _ => Exit::Unavailable,
+    }
 }
 
 fn client(config: &Config, authenticator: &Arc<dyn Authenticate>) -> Result<Client> {

@@ -51,7 +51,7 @@ struct Status {
     store: &'static str,
     now: String,
     documents: Vec<Row>,
-    platforms: usize,
+    platforms: u64,
 }
 
 /// A document.
@@ -87,7 +87,7 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
             let mut kept = store.documents().await?;
             kept.sort_by_key(|state| (state.validity.ends(), state.request));
             let documents: Vec<Row> = kept.iter().map(|state| row(state, at)).collect();
-            let platforms = store.platforms(&[]).await?.len();
+            let platforms = store.count_platforms().await?;
             let (schema, store) = (SCHEMA, store.kind());
             Ok::<_, StoreError>(Status { schema, store, now: at.to_string(), documents, platforms })
         }

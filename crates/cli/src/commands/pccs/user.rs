@@ -99,7 +99,7 @@ Examples:
 Exit codes:
   0  done
   1  there is no such token
-  2  misuse, or a token that cannot be used
+  2  misuse, or a token or a database that cannot be used
   3  the database is not there";
 
 /// Largest file with a token, in bytes.
