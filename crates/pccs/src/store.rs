@@ -212,8 +212,6 @@ pub enum Changed {
     Document(PcsRequest),
     /// A platform, its certificates or selections.
     Platform(PlatformKey),
-    /// A CRL kept by its address.
-    Crl(String),
     /// The appraisal policies.
     Policies,
     /// The tokens.
@@ -263,13 +261,6 @@ pub trait Store: Send + Sync + fmt::Debug {
     fn documents(&self) -> Pending<'_, Vec<DocumentState>>;
     /// Keeps a document, unless a newer edition is there and `replace_newer` is not said.
     fn put_document<'a>(&'a self, document: &'a Document, replace_newer: bool) -> Pending<'a, Put>;
-
-    /// A CRL kept by its address, DER.
-    fn crl<'a>(&'a self, uri: &'a str) -> Pending<'a, Option<Vec<u8>>>;
-    /// Every address at which a CRL is kept.
-    fn crls(&self) -> Pending<'_, Vec<String>>;
-    /// Keeps a CRL by its address.
-    fn put_crl<'a>(&'a self, uri: &'a str, crl: &'a [u8], now: UnixTime) -> Pending<'a, ()>;
 
     /// A platform.
     fn platform<'a>(&'a self, key: &'a PlatformKey) -> Pending<'a, Option<Platform>>;

@@ -5,12 +5,11 @@ use std::future::Future;
 use tdattest_wire::bytes::Fmspc;
 use tdattest_wire::pck_certificates::Tcbm;
 use tdattest_wire::pcs::PcsRequest;
-use tdattest_wire::time::UnixTime;
 
 use super::operations::{
-    Certificates, ChangesSince, CountPlatforms, Crl, Crls, DefaultPolicies, Documents, OneDocument,
-    OnePlatform, Ping, Platforms, PutBack, PutCrl, PutDocument, PutPlatform, PutPolicy, PutToken,
-    Register, RemoveToken, SelectCertificate, Selected, TakeRegistrations, Tokens, Unregister,
+    Certificates, ChangesSince, CountPlatforms, DefaultPolicies, Documents, OneDocument,
+    OnePlatform, Ping, Platforms, PutBack, PutDocument, PutPlatform, PutPolicy, PutToken, Register,
+    RemoveToken, SelectCertificate, Selected, TakeRegistrations, Tokens, Unregister,
 };
 use super::session::Operation;
 use super::{
@@ -64,18 +63,6 @@ impl<D: Database> Store for D {
 
     fn put_document<'a>(&'a self, document: &'a Document, replace_newer: bool) -> Pending<'a, Put> {
         Box::pin(self.perform(PutDocument { document: document.clone(), replace_newer }))
-    }
-
-    fn crl<'a>(&'a self, uri: &'a str) -> Pending<'a, Option<Vec<u8>>> {
-        Box::pin(self.perform(Crl(uri.into())))
-    }
-
-    fn crls(&self) -> Pending<'_, Vec<String>> {
-        Box::pin(self.perform(Crls))
-    }
-
-    fn put_crl<'a>(&'a self, uri: &'a str, crl: &'a [u8], now: UnixTime) -> Pending<'a, ()> {
-        Box::pin(self.perform(PutCrl { uri: uri.into(), crl: crl.into(), now }))
     }
 
     fn platform<'a>(&'a self, key: &'a PlatformKey) -> Pending<'a, Option<Platform>> {
