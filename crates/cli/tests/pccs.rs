@@ -5,7 +5,8 @@ mod samples;
 mod schema;
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
 use std::process::{Child, ChildStderr, Command, Stdio};
@@ -13,7 +14,7 @@ use std::process::{Child, ChildStderr, Command, Stdio};
 use rustix::process::{Pid, Signal, kill_process};
 use samples::{Run, Sandbox};
 use schema::Schema;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const TDATTEST: &str = env!("CARGO_BIN_EXE_tdattest");
 
@@ -112,11 +113,63 @@ fn pccs(sandbox: &Sandbox, arguments: &[&str]) -> Run {
 
 /// The whole answer to a request.
 fn ask(sandbox: &Sandbox, request: &str, headers: &str) -> String {
-    let mut stream = UnixStream::connect(sandbox.path().join("http")).unwrap();
+    let stream = UnixStream::connect(sandbox.path().join("http")).unwrap();
+    String::from_utf8(asked(stream, request, headers)).unwrap()
+}
+
+fn asked(mut stream: impl Read + Write, request: &str, headers: &str) -> Vec<u8> {
     write!(stream, "{request} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{headers}\r\n").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
     answer
+}
+
+/// Header and body of what the simulated PCS answers.
+fn of_upstream(url: &str, path: &str) -> (String, Vec<u8>) {
+    let stream = TcpStream::connect(url.trim_start_matches("http://")).unwrap();
+    let answer = asked(stream, &format!("GET {path}"), "");
+    let ends = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
+    (String::from_utf8(answer[..ends].to_vec()).unwrap(), answer[ends + 4..].to_vec())
+}
+
+/// A platform_collaterals.json with one document, the CRL of the root CA.
+fn platform_collaterals(url: &str) -> String {
+    let (header, _) = of_upstream(url, IDENTITY);
+    let chain = header.lines().find_map(|line| {
+        let (name, value) = line.split_once(": ")?;
+        name.eq_ignore_ascii_case("SGX-Enclave-Identity-Issuer-Chain").then_some(value)
+    });
+    let (_, crl) = of_upstream(url, "/IntelSGXRootCA.der");
+    let certificates = json!({
+        "SGX-PCK-Certificate-Issuer-Chain": {},
+        "SGX-Enclave-Identity-Issuer-Chain": chain.unwrap(),
+    });
+    let collaterals = json!({
+        "version": 4, "pck_certs": [], "tcbinfos": [], "certificates": certificates,
+        "rootcacrl": data_encoding::HEXLOWER.encode(&crl),
+    });
+    json!({ "collaterals": collaterals }).to_string()
+}
+
+#[test]
+fn a_database_that_fails_on_the_way_is_said_and_the_import_can_be_repeated() {
+    let sandbox = sandbox("fails");
+    let (_upstream, url) = upstream(&sandbox);
+    fs::write(sandbox.path().join("file.json"), platform_collaterals(&url)).unwrap();
+    assert_eq!(pccs(&sandbox, &["user", "add", "alice"]).code, Some(0));
+    let database = rusqlite::Connection::open(sandbox.path().join("state/pccs.sqlite")).unwrap();
+    let full =
+        "CREATE TRIGGER full BEFORE INSERT ON documents BEGIN SELECT RAISE(FAIL, 'full'); END";
+    database.execute_batch(full).unwrap();
+    let failed = pccs(&sandbox, &["import", "file.json"]);
+    assert_eq!(failed.code, Some(3), "{}", failed.stderr);
+    assert!(failed.stderr.contains("import the file again"), "{}", failed.stderr);
+
+    database.execute_batch("DROP TRIGGER full").unwrap();
+    let imported = pccs(&sandbox, &["import", "file.json"]);
+    assert_eq!(imported.code, Some(0), "{}", imported.stderr);
+    let status = pccs(&sandbox, &["status", "--json"]).json();
+    assert_eq!(status["documents"][0]["request"], "/sgx/certification/v4/rootcacrl");
 }
 
 #[test]
@@ -214,6 +267,38 @@ fn a_token_opens_what_it_is_for_and_nothing_once_it_is_removed() {
 }
 
 #[test]
+fn what_looks_for_something_makes_no_database_and_names_the_one_it_used() {
+    let sandbox = sandbox("which");
+    let looks: [&[&str]; 4] =
+        [&["status"], &["refresh"], &["user", "list"], &["user", "remove", "alice"]];
+    for arguments in looks {
+        let run = pccs(&sandbox, arguments);
+        assert_eq!(run.code, Some(3), "{arguments:?}: {}", run.stderr);
+        assert!(run.stderr.contains("there is no database yet"), "{}", run.stderr);
+        assert!(!sandbox.path().join("state").exists(), "{arguments:?}");
+    }
+    assert_eq!(pccs(&sandbox, &["user", "add", "alice"]).code, Some(0));
+    let name = sandbox.path().join("state/pccs.sqlite").display().to_string();
+    for arguments in looks {
+        let run = pccs(&sandbox, arguments);
+        assert_eq!(run.code, Some(0), "{arguments:?}: {}", run.stderr);
+        assert!(run.stderr.contains(&name), "{arguments:?}: {}", run.stderr);
+        assert!(!run.stdout.contains(&name), "{arguments:?}: {}", run.stdout);
+    }
+}
+
+#[test]
+fn an_address_that_cannot_be_read_is_a_mistake_and_no_database_that_is_away() {
+    let sandbox = sandbox("address");
+    fs::write(sandbox.path().join("url"), "postgres://a:b:c").unwrap();
+    let text = "[store]\ndatabase_url_file = \"url\"";
+    fs::write(sandbox.path().join("mistaken.toml"), text).unwrap();
+    let run = sandbox.run(&["pccs", "status", "--config", "mistaken.toml"]);
+    assert_eq!(run.code, Some(2), "{}", run.stderr);
+    assert!(run.stderr.contains("see to its address"), "{}", run.stderr);
+}
+
+#[test]
 fn a_token_that_would_be_guessed_is_refused() {
     let sandbox = sandbox("weak");
     fs::write(sandbox.path().join("token"), "password\n").unwrap();
@@ -237,6 +322,25 @@ fn https_is_spoken_with_a_certificate_that_a_signal_exchanges() {
 }
 
 #[test]
+fn the_key_of_the_environment_is_for_intel_alone() {
+    let sandbox = sandbox("key");
+    assert_eq!(pccs(&sandbox, &["user", "add", "alice"]).code, Some(0));
+    let refresh = |source: &str| {
+        let arguments = [&["pccs", "refresh", "--source", source], &OWN[..]].concat();
+        let mut command = sandbox.command(&arguments);
+        command.env("TDATTEST_PCCS_API_KEY_FILE", "no_such_key");
+        command.output().unwrap()
+    };
+    // Nothing is kept, and so nobody is asked.
+    let other = refresh("https://pccs.example.org");
+    assert_eq!(other.status.code(), Some(0), "{}", String::from_utf8_lossy(&other.stderr));
+    let intel = refresh("https://api.trustedservices.intel.com");
+    assert_eq!(intel.status.code(), Some(2));
+    let told = String::from_utf8(intel.stderr).unwrap();
+    assert!(told.contains("no_such_key"), "{told}");
+}
+
+#[test]
 fn plain_http_on_a_network_wants_to_be_said_by_name() {
     let sandbox = sandbox("plain");
     let served = pccs(&sandbox, &["serve", "--listen", "http://0.0.0.0:0"]);
@@ -250,17 +354,24 @@ fn intels_configuration_is_read_and_what_has_no_effect_is_logged() {
     let text = r#"{ // Intel's
         "HTTPS_PORT": 8081, "hosts": "127.0.0.1", "CachingFillMode": "OFFLINE", "LogLevel": "info"
     }"#;
-    fs::write(sandbox.path().join("default.json"), text).unwrap();
+    fs::create_dir(sandbox.path().join("config")).unwrap();
+    fs::write(sandbox.path().join("config/default.json"), text).unwrap();
     let mut child = Command::new(TDATTEST)
-        .args(["pccs", "serve", "--log", "json", "--config", "default.json", "--state", "state"])
-        .args(["--listen", "unix:http"])
-        .current_dir(sandbox.path())
+        // From within its folder: the certificate is looked for in the one above.
+        .args(["pccs", "serve", "--log", "json", "--config", "default.json", "--state", "../state"])
+        .args(["--listen", "unix:../http"])
+        .current_dir(sandbox.path().join("config"))
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
     let log = BufReader::new(child.stderr.take().unwrap());
     let mut server = Server { process: Process(child), log, serving: Value::Null };
     server.until("LogLevel has no effect: give --log-level");
+    let certificate = sandbox.path().join("ssl_key/file.crt");
+    let missing = certificate.display();
+    server.until(&format!(
+        "there is no `{missing}`: another certificate is made, whose CA all clients have to be given"
+    ));
     server.until("serving");
     let answer = ask(&sandbox, &format!("GET {IDENTITY}"), "");
     assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");

@@ -195,6 +195,11 @@ impl Source {
         Ok(self)
     }
 
+    /// Whether it is Intel's PCS, or is said to be one: not a PCCS, and not files.
+    pub fn is_pcs(&self) -> bool {
+        matches!(&self.place, Place::Service(address) if address.kind == ServiceKind::Pcs)
+    }
+
     /// Whether it is a service, and not files.
     pub fn is_service(&self) -> bool {
         matches!(self.place, Place::Service(_))
@@ -404,6 +409,8 @@ mod tests {
             ("https://localhost:8081", ServiceKind::Pccs),
         ] {
             assert_eq!(address(text).kind, kind, "{text}");
+            let source: Source = text.parse().unwrap();
+            assert_eq!(source.is_pcs(), kind == ServiceKind::Pcs, "{text}");
         }
     }
 

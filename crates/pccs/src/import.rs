@@ -10,17 +10,19 @@ mod file;
 mod others;
 mod platforms;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
 use tdattest_collateral::Authenticate;
+use tdattest_wire::bytes::Fmspc;
 use tdattest_wire::time::UnixTime;
 use tokio::sync::mpsc;
 
 use crate::store::{
-    AppraisalPolicy, Document, Platform, PlatformCertificate, Put, Registration, RegistrationState,
-    Selection, Store, StoreError,
+    AppraisalPolicy, Document, Platform, PlatformCertificate, PlatformKey, Put, Registration,
+    RegistrationState, Selection, Store, StoreError,
 };
 pub use archive::archive;
 use file::Source;
@@ -51,6 +53,12 @@ pub enum ImportError {
     Version {
         /// The version that it says.
         found: i64,
+    },
+    /// It has columns that compute what they hold: reading them could take any time and room.
+    #[error("table `{table}` computes what it holds, as no database of Intel's PCCS does")]
+    Computed {
+        /// Its table.
+        table: &'static str,
     },
     /// What was read could not be kept. It can be tried again.
     #[error(transparent)]
@@ -87,7 +95,7 @@ pub struct Report {
     pub registrations: u64,
     /// Appraisal policies that are kept now.
     pub policies: u64,
-    /// Documents and platforms of which a newer edition was kept already.
+    /// Documents, platforms, default policies and registrations in whose place something newer was kept already.
     pub kept_newer: u64,
     /// What was not taken over, and why: the first thousand.
     pub refused: Vec<Refused>,
@@ -136,53 +144,102 @@ pub async fn pckcache(
     let reading = tokio::task::spawn_blocking(move || {
         Source::open(&path, authenticate, now)?.read(&mut |item| items.blocking_send(item).is_ok())
     });
-    let mut report = Report::default();
+    let mut keeping = Keeping::into(store);
     while let Some(item) = read.recv().await {
-        keep(item, store, &mut report).await?;
+        keeping.keep(item).await?;
     }
     reading.await.map_err(|fault| ImportError::Unreadable(fault.to_string()))??;
-    Ok(report)
+    Ok(keeping.report)
 }
 
-async fn keep(item: Item, store: &dyn Store, report: &mut Report) -> Result<(), StoreError> {
-    match item {
-        Item::Document(document) => match store.put_document(&document, false).await? {
-            Put::Stored => count(&mut report.documents, 1),
-            Put::OlderThanKept { .. } => count(&mut report.kept_newer, 1),
-        },
-        Item::Platform(item) => keep_platform(item, store, report).await?,
-        Item::Registration(registration, state) => {
-            store.register(&registration, state).await?;
-            count(&mut report.registrations, 1);
-        }
-        Item::Policy(policy) => {
-            store.put_policy(&policy).await?;
-            count(&mut report.policies, 1);
-        }
-        Item::Refused(refused) => report.refuse(refused),
-    }
-    Ok(())
+/// What is kept, and what was there before.
+struct Keeping<'a> {
+    store: &'a dyn Store,
+    report: Report,
+    /// The platforms that are kept as they stand here.
+    platforms: BTreeSet<PlatformKey>,
+    /// The families that had no default policy before.
+    families: BTreeSet<Fmspc>,
 }
 
-async fn keep_platform(
-    item: PlatformItem,
-    store: &dyn Store,
-    report: &mut Report,
-) -> Result<(), StoreError> {
-    let PlatformItem { platform, certificates, selections } = item;
-    let kept = store.platform(&platform.key).await?;
-    if kept.is_some_and(|kept| kept.fetched_at > platform.fetched_at) {
-        count(&mut report.kept_newer, 1);
-        return Ok(());
+impl<'a> Keeping<'a> {
+    fn into(store: &'a dyn Store) -> Self {
+        let (platforms, families) = (BTreeSet::new(), BTreeSet::new());
+        Self { store, report: Report::default(), platforms, families }
     }
-    store.put_platform(&platform, &certificates).await?;
-    count(&mut report.platforms, 1);
-    count(&mut report.certificates, certificates.len());
-    for selection in &selections {
-        store.select(&platform.key, *selection).await?;
+
+    async fn keep(&mut self, item: Item) -> Result<(), StoreError> {
+        match item {
+            Item::Document(document) => match self.store.put_document(&document, false).await? {
+                Put::Stored => count(&mut self.report.documents, 1),
+                Put::OlderThanKept { .. } => count(&mut self.report.kept_newer, 1),
+            },
+            Item::Platform(item) => self.platform(item).await?,
+            Item::Registration(registration, state) => {
+                self.registration(registration, state).await?;
+            }
+            Item::Policy(policy) => self.policy(policy).await?,
+            Item::Refused(refused) => self.report.refuse(refused),
+        }
+        Ok(())
     }
-    count(&mut report.selections, selections.len());
-    Ok(())
+
+    async fn platform(&mut self, item: PlatformItem) -> Result<(), StoreError> {
+        let PlatformItem { platform, certificates, selections } = item;
+        let kept = self.store.platform(&platform.key).await?;
+        if kept.is_some_and(|kept| kept.fetched_at > platform.fetched_at) {
+            count(&mut self.report.kept_newer, 1);
+            return Ok(());
+        }
+        self.store.put_platform(&platform, &certificates).await?;
+        count(&mut self.report.platforms, 1);
+        count(&mut self.report.certificates, certificates.len());
+        for selection in &selections {
+            self.store.select(&platform.key, *selection).await?;
+        }
+        count(&mut self.report.selections, selections.len());
+        self.platforms.insert(platform.key);
+        Ok(())
+    }
+
+    /// Queues a registration, unless its platform was fetched since.
+    async fn registration(
+        &mut self,
+        registration: Registration,
+        state: RegistrationState,
+    ) -> Result<(), StoreError> {
+        let waits = self.platforms.contains(&registration.key)
+            || self.store.platform(&registration.key).await?.is_none();
+        if waits {
+            self.store.put_back(&[registration], state).await?;
+            count(&mut self.report.registrations, 1);
+        } else {
+            count(&mut self.report.kept_newer, 1);
+        }
+        Ok(())
+    }
+
+    /// Keeps a policy, unless another default of its family, or it as the default, was there before.
+    async fn policy(&mut self, policy: AppraisalPolicy) -> Result<(), StoreError> {
+        let family = policy.fmspc;
+        if !self.families.contains(&family) {
+            let defaults = self.store.default_policies(family).await?;
+            let was_there = defaults.iter().any(|default| default.id == policy.id);
+            // Whoever chose since keeps the choice.
+            let is_newer =
+                if policy.is_default { !defaults.is_empty() && !was_there } else { was_there };
+            if is_newer {
+                count(&mut self.report.kept_newer, 1);
+                return Ok(());
+            }
+            if defaults.is_empty() {
+                self.families.insert(family);
+            }
+        }
+        self.store.put_policy(&policy).await?;
+        count(&mut self.report.policies, 1);
+        Ok(())
+    }
 }
 
 fn count(counter: &mut u64, more: usize) {

@@ -42,9 +42,15 @@ pub enum StoreError {
     /// The database is away, or too busy: another try can help.
     #[error("the database cannot be reached: {0}")]
     Unavailable(String),
+    /// There is none at the place that was named.
+    #[error("there is no database yet: {0} is not there")]
+    Absent(String),
     /// The disk is full, or the file cannot be written.
     #[error("the database cannot be written: {0}")]
     Unwritable(String),
+    /// It is the address, the certificate, the role or its rights: another try cannot help.
+    #[error("the database cannot be used: {0}")]
+    Refused(String),
     /// The database has another shape than this version writes.
     #[error("the database has schema version {found}; this version of tdattest needs {expected}")]
     Schema {
@@ -61,7 +67,7 @@ pub enum StoreError {
         /// The first version whose step differs.
         version: i64,
     },
-    /// What is there makes no sense, or the database says no.
+    /// What is there makes no sense.
     #[error("the database answered: {0}")]
     Broken(String),
 }
@@ -206,8 +212,6 @@ pub enum Changed {
     Document(PcsRequest),
     /// A platform, its certificates or selections.
     Platform(PlatformKey),
-    /// A CRL kept by its address.
-    Crl(String),
     /// The appraisal policies.
     Policies,
     /// The tokens.
@@ -258,17 +262,12 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// Keeps a document, unless a newer edition is there and `replace_newer` is not said.
     fn put_document<'a>(&'a self, document: &'a Document, replace_newer: bool) -> Pending<'a, Put>;
 
-    /// A CRL kept by its address, DER.
-    fn crl<'a>(&'a self, uri: &'a str) -> Pending<'a, Option<Vec<u8>>>;
-    /// Every address at which a CRL is kept.
-    fn crls(&self) -> Pending<'_, Vec<String>>;
-    /// Keeps a CRL by its address.
-    fn put_crl<'a>(&'a self, uri: &'a str, crl: &'a [u8], now: UnixTime) -> Pending<'a, ()>;
-
     /// A platform.
     fn platform<'a>(&'a self, key: &'a PlatformKey) -> Pending<'a, Option<Platform>>;
     /// The platforms of some families with every raw TCB known of each; of all families when there are none.
     fn platforms<'a>(&'a self, of: &'a [Fmspc]) -> Pending<'a, Vec<(Platform, Vec<Selection>)>>;
+    /// How many platforms there are.
+    fn count_platforms(&self) -> Pending<'_, u64>;
     /// Keeps a platform, with its certificates in place of those it had, and forgets its selections; unless what is
     /// there was fetched later. No certificates replace none: then it is only noted when they were fetched.
     fn put_platform<'a>(

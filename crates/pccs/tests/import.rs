@@ -310,6 +310,30 @@ fn takes_over_platforms_and_what_waits() {
 }
 
 #[test]
+fn puts_nothing_older_over_what_was_decided_since() {
+    let store = Memory::new();
+    let database = Database::full();
+    database.import(&store).unwrap();
+    let taken = wait(store.take_registrations(RegistrationState::New)).unwrap();
+    assert_eq!(taken.len(), 2);
+    // Since then the first was fetched, and an administrator chose another policy.
+    let (kept, certificates) = wait(store.certificates(&key())).unwrap().unwrap();
+    let fetched = tdattest_pccs::store::Platform { key: taken[0].key.clone(), ..kept };
+    wait(store.put_platform(&fetched, &certificates)).unwrap();
+    let fmspc = platform().hardware.fmspc;
+    let old = wait(store.default_policies(fmspc)).unwrap().remove(0);
+    let policy =
+        tdattest_pccs::store::AppraisalPolicy { id: "new".into(), text: "new".into(), ..old };
+    wait(store.put_policy(&policy)).unwrap();
+
+    let report = database.import(&store).unwrap();
+    assert_eq!((report.policies, report.registrations, report.kept_newer), (0, 2, 2));
+    assert_eq!(wait(store.default_policies(fmspc)).unwrap(), [policy]);
+    let waiting = wait(store.take_registrations(RegistrationState::New)).unwrap();
+    assert_eq!(waiting, [taken[1].clone()], "the one whose platform is still not kept");
+}
+
+#[test]
 fn leaves_out_what_is_not_genuine_and_says_so() {
     let database = Database::full();
     let change = |statement: &str| database.connection.execute_batch(statement).unwrap();
@@ -429,6 +453,57 @@ fn reads_databases_from_before_early_sets_and_policies() {
     let report = database.import(&Memory::new()).unwrap();
     assert_eq!((report.documents, report.policies), (9, 0));
     assert_eq!(report.refused, []);
+}
+
+#[test]
+fn refuses_a_table_that_computes_what_it_holds() {
+    let database = Database::full();
+    let computed = "ALTER TABLE platforms ADD COLUMN more TEXT AS (printf('%.*c', 900000000, 'a'))";
+    database.connection.execute_batch(computed).unwrap();
+    let fault = database.import(&Memory::new()).unwrap_err();
+    assert_eq!(fault, ImportError::Computed { table: "platforms" });
+}
+
+#[test]
+fn refuses_a_file_in_which_one_page_stands_for_many() {
+    let database = Database::full();
+    let add = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200)
+        INSERT INTO crl_cache SELECT 'https://example.org/' || i, zeroblob(900), '' FROM n";
+    database.connection.execute_batch(add).unwrap();
+    let number = |sql| database.connection.query_row(sql, [], |row| row.get::<_, u32>(0)).unwrap();
+    let number = |sql| usize::try_from(number(sql)).unwrap();
+    let page = number("PRAGMA page_size");
+    let root = page * (number("SELECT rootpage FROM sqlite_master WHERE name = 'crl_cache'") - 1);
+    assert!(database.import(&Memory::new()).is_ok());
+
+    let mut file = std::fs::read(database.path()).unwrap();
+    assert_eq!(file[root], 5, "the root points to other pages");
+    let two = |file: &[u8], at: usize| usize::from(u16::from_be_bytes([file[at], file[at + 1]]));
+    let cells = two(&file, root + 3);
+    assert!(cells > 10, "{cells}");
+    // The first four bytes of each cell are the number of a page.
+    let first = root + two(&file, root + 12);
+    let child: [u8; 4] = file[first..first + 4].try_into().unwrap();
+    for cell in 1..cells {
+        let at = root + two(&file, root + 12 + 2 * cell);
+        file[at..at + 4].copy_from_slice(&child);
+    }
+    std::fs::write(database.path(), file).unwrap();
+    let fault = database.import(&Memory::new()).unwrap_err();
+    assert!(matches!(fault, ImportError::Unreadable(_)), "{fault}");
+}
+
+#[test]
+fn gives_up_on_a_file_that_takes_more_work_than_its_size_can_need() {
+    let database = Database::full();
+    // Without an index every platform is looked for in all rows.
+    let many = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000)
+            INSERT INTO pck_cert SELECT i, '0000', '', '' FROM n;
+        WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000)
+            INSERT INTO platforms SELECT 'x' || i, pce_id, '', '', fmspc, ca, '', '' FROM n, platforms;";
+    database.connection.execute_batch(many).unwrap();
+    let fault = database.import(&Memory::new()).unwrap_err();
+    assert!(matches!(fault, ImportError::Unreadable(_)), "{fault}");
 }
 
 #[test]

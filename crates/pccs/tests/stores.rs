@@ -47,7 +47,6 @@ every_store!([
     keeps_each_document_as_it_came,
     keeps_the_newer_edition_unless_told_otherwise,
     keeps_the_newest_of_many_put_at_once,
-    keeps_crls_by_their_addresses,
     keeps_platforms_whatever_their_names,
     replaces_a_platform_with_its_certificates,
     keeps_the_certificates_that_were_fetched_last,

@@ -185,7 +185,7 @@ impl Hot {
             Changed::Platform(platform) => Some(tcbs(platform)),
             Changed::Everything => None,
             // Nothing of these is held here.
-            Changed::Policies | Changed::Tokens | Changed::Crl(_) => return,
+            Changed::Policies | Changed::Tokens => return,
         };
         // While it looks, nobody holds anything: what was read before is either marked here, or finds the new generation.
         let held = self.held.read().unwrap_or_else(PoisonError::into_inner);

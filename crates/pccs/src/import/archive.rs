@@ -7,7 +7,7 @@ use tdattest_collateral::Authenticate;
 use tdattest_collateral::archive::{Archive, Kept};
 use tdattest_wire::time::UnixTime;
 
-use super::{Item, Refused, Report, keep};
+use super::{Item, Keeping, Refused, Report};
 use crate::store::{Document, Store, StoreError};
 
 /// Takes over every document of an archive that is genuine. Platforms are not in archives.
@@ -20,11 +20,11 @@ pub async fn archive(
     authenticate: &dyn Authenticate,
     now: UnixTime,
 ) -> Result<Report, StoreError> {
-    let mut report = Report::default();
+    let mut keeping = Keeping::into(store);
     for kept in archive.documents() {
-        keep(item(kept, authenticate, now), store, &mut report).await?;
+        keeping.keep(item(kept, authenticate, now)).await?;
     }
-    Ok(report)
+    Ok(keeping.report)
 }
 
 fn item(kept: &Kept, authenticate: &dyn Authenticate, now: UnixTime) -> Item {

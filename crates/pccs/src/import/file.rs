@@ -1,14 +1,16 @@
 //! The file: opened to read, its version and tables looked at, its rows read within bounds.
 //!
-//! Must stay true: what is called like a table of Intel's is a table; no value is read before its size is known.
+//! Must stay true: what is called like a table of Intel's is a table, and holds what it says; every page is read as a
+//! part of one table alone; values, rows and the work for all of them have bounds.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use percent_encoding::percent_decode;
+use rusqlite::limits::Limit;
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, OpenFlags, Row, ToSql};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Row, ToSql};
 use tdattest_collateral::Authenticate;
 use tdattest_wire::endorsement::Endorsement;
 use tdattest_wire::limits;
@@ -31,6 +33,21 @@ const TABLES: [&str; 10] = [
     "platforms",
     "platforms_registered",
 ];
+
+/// Largest value, in bytes, and largest row.
+const VALUE_BYTES: i32 = 4 * 1024 * 1024;
+
+/// Most rows of a table. A store has room for as many platforms.
+const ROWS: usize = 1_000_000;
+
+/// Steps of SQLite's machine after which its patience is looked at.
+const STEPS_AT_ONCE: u16 = 10_000;
+
+/// Steps for a file of any size, and for each byte of it. Tables with Intel's indexes take less than one a byte.
+const STEPS: (u64, u64) = (10_000_000, 50);
+
+/// The table that databases have from version 4 on.
+const POLICIES: &str = "appraisal_policies";
 
 /// The root's place among the certificates.
 pub(super) const ROOT: i64 = 1;
@@ -57,11 +74,13 @@ impl Source {
     ) -> Result<Self, ImportError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags).map_err(|fault| read(&fault))?;
+        bound(&connection, path).map_err(|fault| read(&fault))?;
         let settings = "PRAGMA query_only = ON; PRAGMA trusted_schema = OFF; PRAGMA busy_timeout = 5000; BEGIN";
         connection.execute_batch(settings).map_err(|fault| read(&fault))?;
         let certificates = BTreeMap::new();
         let mut source = Self { connection, authenticate, now, certificates, version: 0 };
         source.version = source.known_version()?;
+        source.check_pages()?;
         source.certificates = source.ca_certificates()?;
         Ok(source)
     }
@@ -90,18 +109,76 @@ impl Source {
                 return Err(ImportError::NotIntels { table });
             }
         }
+        let has_policies = found.iter().any(|found| found == POLICIES);
+        for table in TABLES.into_iter().chain(has_policies.then_some(POLICIES)) {
+            self.check_columns(table)?;
+        }
         let mut version = 0;
         self.rows("SELECT db_version FROM pcs_version LIMIT 1", &[], &mut |row| {
             version = integer(row, 0).unwrap_or(0);
             true
         })?;
-        let has_policies = found.iter().any(|found| found == "appraisal_policies");
         match version {
             3 => Ok(version),
             4 | 5 if has_policies => Ok(version),
-            4 | 5 => Err(ImportError::NotIntels { table: "appraisal_policies" }),
+            4 | 5 => Err(ImportError::NotIntels { table: POLICIES }),
             found => Err(ImportError::Version { found }),
         }
+    }
+
+    /// What is computed can be of any size, and take any time.
+    fn check_columns(&self, table: &'static str) -> Result<(), ImportError> {
+        let mut is_computed = false;
+        let hidden = "SELECT 1 FROM pragma_table_xinfo($1) WHERE hidden <> 0 LIMIT 1";
+        self.rows(hidden, &[&table], &mut |_| {
+            is_computed = true;
+            false
+        })?;
+        if is_computed { Err(ImportError::Computed { table }) } else { Ok(()) }
+    }
+
+    /// A page that stands in a table twice, again and again perhaps, would be rows without an end.
+    fn check_pages(&self) -> Result<(), ImportError> {
+        let mut fault = None;
+        self.rows("PRAGMA quick_check(1)", &[], &mut |row| {
+            fault = text(row, 0).filter(|said| said != "ok");
+            false
+        })?;
+        fault.map_or(Ok(()), |fault| Err(ImportError::Unreadable(fault)))
+    }
+
+    /// The rows of a table by their numbers, oldest first: sorted without what they hold.
+    pub(super) fn oldest_first(&self, rows_of: &str) -> Result<Vec<i64>, ImportError> {
+        let limit = ROWS.saturating_add(1);
+        let statement = format!(
+            "SELECT rowid FROM {rows_of} ORDER BY substr(created_time, 1, 40) LIMIT {limit}"
+        );
+        let mut found = Vec::new();
+        self.rows(&statement, &[], &mut |row| {
+            found.extend(integer(row, 0));
+            true
+        })?;
+        Ok(found)
+    }
+
+    /// Reads rows of a table, one after the other, until no more are wanted.
+    pub(super) fn each(
+        &self,
+        numbers: &[i64],
+        statement: &str,
+        take: &mut dyn FnMut(&Row<'_>) -> bool,
+    ) -> Result<(), ImportError> {
+        for number in numbers {
+            let mut more = true;
+            self.rows(statement, &[number], &mut |row| {
+                more = take(row);
+                more
+            })?;
+            if !more {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// The column that tells early from standard; older databases have but the one set.
@@ -158,7 +235,7 @@ impl Source {
         }
     }
 
-    /// Reads the rows of a statement, until no more are wanted.
+    /// Reads the rows of a statement, until no more are wanted. More than [`ROWS`] are an error.
     pub(super) fn rows(
         &self,
         statement: &str,
@@ -168,7 +245,11 @@ impl Source {
         let fault = |fault| read(&fault);
         let mut prepared = self.connection.prepare(statement).map_err(fault)?;
         let mut rows = prepared.query(parameters).map_err(fault)?;
+        let mut left = ROWS;
         while let Some(row) = rows.next().map_err(fault)? {
+            left = left.checked_sub(1).ok_or_else(|| {
+                ImportError::Unreadable(format!("a table has more than {ROWS} rows"))
+            })?;
             if !take(row) {
                 break;
             }
@@ -222,6 +303,28 @@ pub(super) fn refuse(what: impl Into<String>, why: impl Into<String>) -> Item {
     Item::Refused(Refused { what: what.into(), why: why.into() })
 }
 
+/// Bounds what SQLite does, before it looks at anything.
+fn bound(connection: &Connection, path: &Path) -> rusqlite::Result<()> {
+    connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, VALUE_BYTES)?;
+    // What was written last may stand in a file beside it.
+    let mut beside = path.as_os_str().to_owned();
+    beside.push("-wal");
+    let size = |path: &Path| path.metadata().map_or(0, |file| file.len());
+    let bytes = size(path).saturating_add(size(Path::new(&beside)));
+    let (least, a_byte) = STEPS;
+    let mut left = least.saturating_add(bytes.saturating_mul(a_byte));
+    let is_tired = move || {
+        left = left.saturating_sub(STEPS_AT_ONCE.into());
+        left == 0
+    };
+    connection.progress_handler(STEPS_AT_ONCE.into(), Some(is_tired))
+}
+
 fn read(fault: &rusqlite::Error) -> ImportError {
-    ImportError::Unreadable(fault.to_string())
+    ImportError::Unreadable(match fault.sqlite_error_code() {
+        Some(ErrorCode::OperationInterrupted) => {
+            "reading it takes more work than a database of its size can need".into()
+        }
+        _ => fault.to_string(),
+    })
 }

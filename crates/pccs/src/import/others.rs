@@ -23,9 +23,10 @@ impl Source {
         // Those that were fetched already are kept in state 9.
         let statement = format!(
             "SELECT {qe_id}, {pce_id}, cpu_svn, pce_svn, {encrypted_ppid}, {manifest}, state \
-             FROM platforms_registered WHERE state IN (0, 1) ORDER BY created_time"
+             FROM platforms_registered WHERE rowid = $1 LIMIT 1"
         );
-        self.rows(&statement, &[], &mut |row| {
+        let waiting = self.oldest_first("platforms_registered WHERE state IN (0, 1)")?;
+        self.each(&waiting, &statement, &mut |row| {
             let state = match integer(row, 6) {
                 Some(0) => RegistrationState::New,
                 _ => RegistrationState::NotAvailable,
@@ -47,9 +48,10 @@ impl Source {
     pub(super) fn policies(&self, take: &mut Take<'_>) -> Result<(), ImportError> {
         let policy = bounded("policy", POLICY_BYTES);
         let statement = format!(
-            "SELECT id, type, {policy}, is_default, fmspc FROM appraisal_policies ORDER BY created_time"
+            "SELECT id, type, {policy}, is_default, fmspc FROM appraisal_policies WHERE rowid = $1 LIMIT 1"
         );
-        self.rows(&statement, &[], &mut |row| {
+        let policies = self.oldest_first("appraisal_policies")?;
+        self.each(&policies, &statement, &mut |row| {
             let what = format!("appraisal policy {}", text(row, 0).unwrap_or_default());
             let Some(policy) = policy_of(row) else {
                 return take(refuse(what, "its kind, text or FMSPC is missing, or none"));

@@ -5,11 +5,10 @@ use std::future::Future;
 use tdattest_wire::bytes::Fmspc;
 use tdattest_wire::pck_certificates::Tcbm;
 use tdattest_wire::pcs::PcsRequest;
-use tdattest_wire::time::UnixTime;
 
 use super::operations::{
-    Certificates, ChangesSince, Crl, Crls, DefaultPolicies, Documents, OneDocument, OnePlatform,
-    Ping, Platforms, PutBack, PutCrl, PutDocument, PutPlatform, PutPolicy, PutToken, Register,
+    Certificates, ChangesSince, CountPlatforms, DefaultPolicies, Documents, OneDocument,
+    OnePlatform, Ping, Platforms, PutBack, PutDocument, PutPlatform, PutPolicy, PutToken, Register,
     RemoveToken, SelectCertificate, Selected, TakeRegistrations, Tokens, Unregister,
 };
 use super::session::Operation;
@@ -66,24 +65,16 @@ impl<D: Database> Store for D {
         Box::pin(self.perform(PutDocument { document: document.clone(), replace_newer }))
     }
 
-    fn crl<'a>(&'a self, uri: &'a str) -> Pending<'a, Option<Vec<u8>>> {
-        Box::pin(self.perform(Crl(uri.into())))
-    }
-
-    fn crls(&self) -> Pending<'_, Vec<String>> {
-        Box::pin(self.perform(Crls))
-    }
-
-    fn put_crl<'a>(&'a self, uri: &'a str, crl: &'a [u8], now: UnixTime) -> Pending<'a, ()> {
-        Box::pin(self.perform(PutCrl { uri: uri.into(), crl: crl.into(), now }))
-    }
-
     fn platform<'a>(&'a self, key: &'a PlatformKey) -> Pending<'a, Option<Platform>> {
         Box::pin(self.perform(OnePlatform(key.clone())))
     }
 
     fn platforms<'a>(&'a self, of: &'a [Fmspc]) -> Pending<'a, Vec<(Platform, Vec<Selection>)>> {
         Box::pin(self.perform(Platforms(of.into())))
+    }
+
+    fn count_platforms(&self) -> Pending<'_, u64> {
+        Box::pin(self.perform(CountPlatforms))
     }
 
     fn put_platform<'a>(

@@ -9,7 +9,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tdattest_wire::bytes::Fmspc;
 use tdattest_wire::pck_certificates::Tcbm;
 use tdattest_wire::pcs::PcsRequest;
-use tdattest_wire::time::UnixTime;
 
 use super::edition::is_older;
 use super::process_leases::ProcessLeases;
@@ -41,7 +40,6 @@ impl Memory {
 #[derive(Debug, Default)]
 struct Kept {
     documents: BTreeMap<PcsRequest, Document>,
-    crls: BTreeMap<String, Vec<u8>>,
     platforms: BTreeMap<PlatformKey, KeptPlatform>,
     registrations: Vec<(Registration, RegistrationState)>,
     policies: Vec<AppraisalPolicy>,
@@ -224,21 +222,6 @@ impl Store for Memory {
         done(self.kept().put_document(document, replace_newer))
     }
 
-    fn crl<'a>(&'a self, uri: &'a str) -> Pending<'a, Option<Vec<u8>>> {
-        done(self.kept().crls.get(uri).cloned())
-    }
-
-    fn crls(&self) -> Pending<'_, Vec<String>> {
-        done(self.kept().crls.keys().cloned().collect())
-    }
-
-    fn put_crl<'a>(&'a self, uri: &'a str, crl: &'a [u8], _now: UnixTime) -> Pending<'a, ()> {
-        let mut kept = self.kept();
-        kept.crls.insert(uri.into(), crl.into());
-        kept.note(Changed::Crl(uri.into()));
-        done(())
-    }
-
     fn platform<'a>(&'a self, key: &'a PlatformKey) -> Pending<'a, Option<Platform>> {
         done(self.kept().platforms.get(key).map(|kept| kept.platform.clone()))
     }
@@ -254,6 +237,10 @@ impl Store for Memory {
         let platforms = kept.platforms.values();
         let asked = platforms.filter(|kept| of.is_empty() || of.contains(&kept.platform.fmspc));
         done(asked.map(with_selections).collect())
+    }
+
+    fn count_platforms(&self) -> Pending<'_, u64> {
+        done(u64::try_from(self.kept().platforms.len()).unwrap_or(u64::MAX))
     }
 
     fn put_platform<'a>(

@@ -1,4 +1,4 @@
-//! What the calls of a store do in a database that speaks SQL: documents, CRLs and changes here, the rest below.
+//! What the calls of a store do in a database that speaks SQL: documents and changes here, the rest below.
 //!
 //! Must stay true: what is changed is noted in the same transaction, and noted last, but for the policies.
 
@@ -8,7 +8,6 @@ mod registrations;
 
 use tdattest_wire::endorsement::Endorsement;
 use tdattest_wire::pcs::PcsRequest;
-use tdattest_wire::time::UnixTime;
 
 use super::edition::is_older;
 use super::session::{Operation, Row, Session, Value};
@@ -17,7 +16,7 @@ use super::{spelling, statements};
 
 pub(super) use access::{DefaultPolicies, PutPolicy, PutToken, RemoveToken, Tokens};
 pub(super) use platforms::{
-    Certificates, OnePlatform, Platforms, PutPlatform, SelectCertificate, Selected,
+    Certificates, CountPlatforms, OnePlatform, Platforms, PutPlatform, SelectCertificate, Selected,
 };
 pub(super) use registrations::{PutBack, Register, TakeRegistrations, Unregister};
 
@@ -178,52 +177,5 @@ impl Operation for PutDocument {
         }
         note(session, &Changed::Document(request)).await?;
         Ok(Put::Stored)
-    }
-}
-
-/// See [`Store::crl`](super::Store::crl).
-pub(super) struct Crl(pub(super) String);
-
-impl Operation for Crl {
-    type Output = Option<Vec<u8>>;
-    const WRITES: bool = false;
-
-    async fn run(self, session: &mut impl Session) -> Result<Self::Output, StoreError> {
-        let rows = session.rows(statements::CRL, vec![spelling::free_text(&self.0)]).await?;
-        rows.into_iter().next().map(|mut row| row.bytes()).transpose()
-    }
-}
-
-/// See [`Store::crls`](super::Store::crls).
-pub(super) struct Crls;
-
-impl Operation for Crls {
-    type Output = Vec<String>;
-    const WRITES: bool = false;
-
-    async fn run(self, session: &mut impl Session) -> Result<Self::Output, StoreError> {
-        let rows = session.rows(statements::CRLS, vec![]).await?;
-        let mut uris = readable("CRLs", rows, |mut row| spelling::text_from_outside(&mut row));
-        uris.sort();
-        Ok(uris)
-    }
-}
-
-/// See [`Store::put_crl`](super::Store::put_crl).
-pub(super) struct PutCrl {
-    pub(super) uri: String,
-    pub(super) crl: Vec<u8>,
-    pub(super) now: UnixTime,
-}
-
-impl Operation for PutCrl {
-    type Output = ();
-    const WRITES: bool = true;
-
-    async fn run(self, session: &mut impl Session) -> Result<(), StoreError> {
-        let columns =
-            vec![spelling::free_text(&self.uri), self.crl.into(), spelling::seconds(self.now)];
-        session.execute(statements::PUT_CRL, columns).await?;
-        note(session, &Changed::Crl(self.uri)).await
     }
 }

@@ -9,10 +9,12 @@ use sha2::{Digest, Sha256};
 use super::StoreError;
 
 /// The steps for SQLite, from version 1 on.
-pub(super) const SQLITE: &[&str] = &[include_str!("migrations/sqlite/1.sql")];
+pub(super) const SQLITE: &[&str] =
+    &[include_str!("migrations/sqlite/1.sql"), include_str!("migrations/sqlite/2.sql")];
 
 /// The steps for PostgreSQL, from version 1 on.
-pub(super) const POSTGRES: &[&str] = &[include_str!("migrations/postgres/1.sql")];
+pub(super) const POSTGRES: &[&str] =
+    &[include_str!("migrations/postgres/1.sql"), include_str!("migrations/postgres/2.sql")];
 
 /// The table of the steps that were taken.
 pub(super) const CREATE_TAKEN: &str =
@@ -106,7 +108,7 @@ mod tests {
         let known = |steps: &[&str]| -> Vec<String> {
             steps.iter().map(|step| checksum(step)[..16].to_owned()).collect()
         };
-        assert_eq!(known(SQLITE), ["27b6ff82e5b45a63"]);
-        assert_eq!(known(POSTGRES), ["d58bb88dded95643"]);
+        assert_eq!(known(SQLITE), ["27b6ff82e5b45a63", "d3d35f142bd65dc5"]);
+        assert_eq!(known(POSTGRES), ["d58bb88dded95643", "d3d35f142bd65dc5"]);
     }
 }

@@ -156,7 +156,6 @@ pub(super) fn changed_columns(change: &Changed) -> [Value; 3] {
     let (kind, name, pce_id) = match change {
         Changed::Document(request) => ("document", request.path(), ""),
         Changed::Platform(key) => ("platform", key.qe_id.clone(), key.pce_id.as_str()),
-        Changed::Crl(uri) => ("crl", uri.clone(), ""),
         Changed::Policies => ("policies", String::new(), ""),
         Changed::Tokens => ("tokens", String::new(), ""),
         Changed::Everything => ("everything", String::new(), ""),
@@ -175,7 +174,6 @@ fn known_change(row: &mut Row) -> Result<Changed, StoreError> {
     Ok(match kind.as_str() {
         "document" => Changed::Document(request_of(&name)?),
         "platform" => Changed::Platform(PlatformKey { qe_id: name, pce_id }),
-        "crl" => Changed::Crl(name),
         "policies" => Changed::Policies,
         "tokens" => Changed::Tokens,
         // What a newer version calls by a name unknown here may concern anything.

@@ -47,7 +47,19 @@ impl Sqlite {
         Self::open_bounded(path, MOST_BYTES)
     }
 
-    /// The same, with another bound for the file's size in bytes.
+    /// Opens the store in a file that is there, and makes none.
+    ///
+    /// # Errors
+    /// [`StoreError::Absent`] when there is no file, else as [`Sqlite::open`].
+    pub fn open_existing(path: &Path) -> Result<Self, StoreError> {
+        match path.try_exists() {
+            Ok(true) => Self::open(path),
+            Ok(false) => Err(StoreError::Absent(path.display().to_string())),
+            Err(fault) => Err(StoreError::Unwritable(format!("{}: {fault}", path.display()))),
+        }
+    }
+
+    /// As [`Sqlite::open`], with another bound for the file's size in bytes.
     ///
     /// # Errors
     /// As [`Sqlite::open`].

@@ -26,15 +26,11 @@ pub(super) const REPLACE_DOCUMENT: &str = "UPDATE documents SET body = $1, issue
      issued = $3, next_update = $4, chain_ends = $5, evaluation_data_number = $6, fetched_at = $7 \
      WHERE request = $8";
 
-pub(super) const CRL: &str = "SELECT crl FROM crls WHERE uri = $1";
-pub(super) const CRLS: &str = "SELECT uri FROM crls";
-pub(super) const PUT_CRL: &str = "INSERT INTO crls (uri, crl, fetched_at) VALUES ($1, $2, $3) \
-     ON CONFLICT (uri) DO UPDATE SET crl = excluded.crl, fetched_at = excluded.fetched_at";
-
 pub(super) const PLATFORM: &str = "SELECT qe_id, pce_id, manifest, encrypted_ppid, fmspc, ca, \
      issuer_chain, fetched_at FROM platforms WHERE qe_id = $1 AND pce_id = $2";
 pub(super) const PLATFORMS: &str = "SELECT qe_id, pce_id, manifest, encrypted_ppid, fmspc, ca, \
      issuer_chain, fetched_at FROM platforms";
+pub(super) const COUNT_PLATFORMS: &str = "SELECT COUNT(*) FROM platforms";
 pub(super) const PLATFORMS_OF: &str = "SELECT qe_id, pce_id, manifest, encrypted_ppid, fmspc, ca, \
      issuer_chain, fetched_at FROM platforms WHERE fmspc = $1";
 pub(super) const SELECTIONS: &str = "SELECT qe_id, pce_id, raw, chosen FROM selections";

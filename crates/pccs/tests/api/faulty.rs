@@ -12,7 +12,6 @@ use tdattest_pccs::store::{
 use tdattest_pccs::wire::bytes::Fmspc;
 use tdattest_pccs::wire::pck_certificates::Tcbm;
 use tdattest_pccs::wire::pcs::PcsRequest;
-use tdattest_pccs::wire::time::UnixTime;
 use tokio::sync::Semaphore;
 
 /// A store that a test can take away, whole or one call of it.
@@ -107,11 +106,9 @@ impl Store for Faulty {
         fn document(&self, request: PcsRequest) -> Option<Document>;
         fn documents(&self) -> Vec<DocumentState>;
         fn put_document(&self, document: &'a Document, replace_newer: bool) -> Put;
-        fn crl(&self, uri: &'a str) -> Option<Vec<u8>>;
-        fn crls(&self) -> Vec<String>;
-        fn put_crl(&self, uri: &'a str, crl: &'a [u8], now: UnixTime) -> ();
         fn platform(&self, key: &'a PlatformKey) -> Option<Platform>;
         fn platforms(&self, of: &'a [Fmspc]) -> Vec<(Platform, Vec<Selection>)>;
+        fn count_platforms(&self) -> u64;
         fn put_platform(
             &self, platform: &'a Platform, certificates: &'a [PlatformCertificate]
         ) -> ();

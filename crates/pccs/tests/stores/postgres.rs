@@ -7,7 +7,7 @@ use tdattest_pccs::store::postgres::{Postgres, PostgresSettings};
 use tdattest_pccs::store::{Changed, Store, StoreError};
 
 use crate::postgres_server::{PostgresServer, own};
-use crate::suite::{at, certificate, key, platform, run};
+use crate::suite::{Anything, certificate, key, platform, run};
 
 async fn connect(address: &str) -> Result<Postgres, StoreError> {
     Postgres::connect(&PostgresSettings::new(address)).await
@@ -38,7 +38,7 @@ fn what_was_kept_is_there_after_a_crash_of_the_database() {
         server.resume();
         let (_, kept) = store.certificates(&key("A")).await.unwrap().unwrap();
         assert_eq!(kept, [certificate(1)]);
-        store.put_crl("https://a/", b"", at(0)).await.unwrap();
+        store.put("https://a/", b"").await.unwrap();
         // The lease went with the session that it belonged to.
         let other = connect(&address).await.unwrap();
         assert!(other.try_lease("refresh").await.unwrap().is_some());
@@ -57,19 +57,19 @@ fn gives_up_at_its_deadline_when_the_database_hangs() {
             ..PostgresSettings::new(&address)
         };
         let store = Postgres::connect(&settings).await.unwrap();
-        store.put_crl("https://a/", b"", at(0)).await.unwrap();
+        store.put("https://a/", b"").await.unwrap();
 
         // Another client holds what every change needs.
         let (rival, connection) =
             tokio_postgres::connect(&address, tokio_postgres::NoTls).await.unwrap();
         let connection = tokio::spawn(connection);
         rival.batch_execute("BEGIN; UPDATE change_counter SET newest = newest").await.unwrap();
-        let fault = store.put_crl("https://a/", b"changed", at(1)).await.unwrap_err();
+        let fault = store.put("https://a/", b"changed").await.unwrap_err();
         assert!(matches!(fault, StoreError::Unavailable(_)), "{fault}");
         // Whoever does not need it goes on.
-        assert_eq!(store.crl("https://a/").await.unwrap().as_deref(), Some(&b""[..]));
+        assert_eq!(store.found("https://a/").await.unwrap().as_deref(), Some(&b""[..]));
         rival.batch_execute("COMMIT").await.unwrap();
-        store.put_crl("https://a/", b"changed", at(1)).await.unwrap();
+        store.put("https://a/", b"changed").await.unwrap();
         drop(rival);
         connection.await.unwrap().unwrap();
     });
@@ -86,14 +86,14 @@ fn a_call_that_nobody_waits_for_disturbs_no_other() {
             let uri = number.to_string();
             // Begun, and given up after a few steps.
             for _ in 0..number % 5 {
-                let put = store.put_crl(&uri, b"", at(0));
+                let put = store.put(&uri, b"");
                 let _ = tokio::time::timeout(Duration::from_millis(number), put).await;
                 let lease = store.try_lease("refresh");
                 let _ = tokio::time::timeout(Duration::from_micros(number * 50), lease).await;
             }
-            assert_eq!(store.crl("https://unknown/").await.unwrap(), None);
+            assert_eq!(store.found("https://unknown/").await.unwrap(), None);
         }
-        store.put_crl("https://a/", b"", at(0)).await.unwrap();
+        store.put("https://a/", b"").await.unwrap();
         while store.try_lease("refresh").await.unwrap().is_none() {}
     });
 }
@@ -112,7 +112,7 @@ fn replicas_that_start_at_once_make_the_schema_once() {
             replica.unwrap();
         }
     });
-    assert_eq!(server.sql(name(&address), "SELECT count(*) FROM schema_steps"), "1");
+    assert_eq!(server.sql(name(&address), "SELECT count(*) FROM schema_steps"), "2");
 }
 
 #[test]
@@ -121,9 +121,9 @@ fn refuses_a_schema_that_it_does_not_know() {
     let address = server.new_database();
     let refused = || run(connect(&address)).unwrap_err();
     drop(run(connect(&address)).unwrap());
-    server.sql(name(&address), "INSERT INTO schema_steps VALUES (2, 'newer')");
-    assert_eq!(refused(), StoreError::Schema { found: 2, expected: 1 });
-    server.sql(name(&address), "DELETE FROM schema_steps WHERE version = 2");
+    server.sql(name(&address), "INSERT INTO schema_steps VALUES (3, 'newer')");
+    assert_eq!(refused(), StoreError::Schema { found: 3, expected: 2 });
+    server.sql(name(&address), "DELETE FROM schema_steps WHERE version = 3");
     server.sql(name(&address), "UPDATE schema_steps SET checksum = ''");
     assert_eq!(refused(), StoreError::Migration { version: 1 });
 }
@@ -160,12 +160,9 @@ fn writes_again_once_its_database_does() {
         );
         server.sql("postgres", &ended);
         // Until the connection that was ended is noticed and there is a new one.
-        while !matches!(
-            store.put_crl("https://a/", b"", at(0)).await,
-            Err(StoreError::Unwritable(_))
-        ) {}
+        while !matches!(store.put("https://a/", b"").await, Err(StoreError::Unwritable(_))) {}
         reads_only("off");
-        store.put_crl("https://b/", b"", at(0)).await.unwrap();
+        store.put("https://b/", b"").await.unwrap();
     });
 }
 
@@ -176,15 +173,32 @@ fn tells_whoever_is_too_far_behind_to_drop_everything() {
     run(async {
         let store = connect(&address).await.unwrap();
         let start = store.changes(0).await.unwrap().cursor;
-        store.put_crl("https://a/", b"", at(0)).await.unwrap();
+        store.put("https://a/", b"").await.unwrap();
         server.sql(name(&address), "UPDATE change_counter SET newest = newest + 10000");
-        store.put_crl("https://b/", b"", at(0)).await.unwrap();
+        store.put("https://b/", b"").await.unwrap();
         let changes = store.changes(start).await.unwrap();
         assert_eq!(changes.list, [Changed::Everything]);
         assert_eq!(server.sql(name(&address), "SELECT count(*) FROM changes"), "1");
         let newest = store.changes(changes.cursor - 1).await.unwrap();
-        assert_eq!(newest.list, [Changed::Crl("https://b/".into())]);
+        assert_eq!(newest.list, [Changed::Platform(key("https://b/"))]);
     });
+}
+
+#[test]
+fn a_mistake_in_the_configuration_is_told_from_a_database_that_is_away() {
+    let Some(server) = PostgresServer::shared() else { return };
+    let address = server.new_database();
+    drop(run(connect(&address)).unwrap());
+    let refused = |address: &str| {
+        let fault = run(connect(address)).unwrap_err();
+        assert!(matches!(fault, StoreError::Refused(_)), "{fault}");
+    };
+    refused("postgres://a:b:c");
+    refused(&address.replace(name(&address), "no_such_database"));
+    // A role without rights to the tables.
+    let role = format!("guest_of_{}", name(&address));
+    server.sql(name(&address), &format!("CREATE ROLE {role} LOGIN"));
+    refused(&address.replace("tdattest@", &format!("{role}@")));
 }
 
 #[test]
@@ -193,7 +207,7 @@ fn keeps_its_password_to_itself() {
     let address = server.new_database();
     let elsewhere = address.replace("tdattest@", "nobody-there:swordfish@");
     let fault = run(connect(&elsewhere)).unwrap_err();
-    assert!(matches!(fault, StoreError::Broken(_)), "{fault}");
+    assert!(matches!(fault, StoreError::Refused(_)), "{fault}");
     assert!(!format!("{fault} {fault:?}").contains("swordfish"), "{fault}");
     let with_password = address.replace("tdattest@", "tdattest:swordfish@");
     let store = run(connect(&with_password)).unwrap();
@@ -239,5 +253,5 @@ fn speaks_tls_with_the_server_that_it_knows_and_with_no_other() {
         let fault = connect(host, ca).unwrap_err();
         assert!(matches!(fault, StoreError::Unavailable(_)), "{fault}");
     }
-    assert!(matches!(connect("localhost", "").unwrap_err(), StoreError::Broken(_)));
+    assert!(matches!(connect("localhost", "").unwrap_err(), StoreError::Refused(_)));
 }

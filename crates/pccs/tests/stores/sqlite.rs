@@ -12,7 +12,7 @@ use tdattest_pccs::store::{Changed, RegistrationState, Role, Store, StoreError, 
 use tdattest_pccs::wire::pcs::{PckCa, PcsRequest};
 use tokio::time::timeout;
 
-use crate::suite::{at, certificate, document, key, platform, registration, run};
+use crate::suite::{Anything, at, certificate, document, key, platform, registration, run};
 
 fn file(folder: &tempfile::TempDir) -> std::path::PathBuf {
     folder.path().join("pccs.db")
@@ -40,7 +40,7 @@ fn what_was_kept_is_there_after_opening_it_again() {
 fn nobody_else_may_read_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let store = Sqlite::open(&file(&folder)).unwrap();
-    run(store.put_crl("https://a/", b"", at(0))).unwrap();
+    run(store.put("https://a/", b"")).unwrap();
     for file in std::fs::read_dir(folder.path()).unwrap() {
         let file = file.unwrap();
         let mode = file.metadata().unwrap().permissions().mode();
@@ -50,14 +50,39 @@ fn nobody_else_may_read_the_file() {
 }
 
 #[test]
+fn is_not_made_by_whoever_looks_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let fault = Sqlite::open_existing(&file(&folder)).unwrap_err();
+    assert_eq!(fault, StoreError::Absent(file(&folder).display().to_string()));
+    assert!(!file(&folder).exists());
+    drop(Sqlite::open(&file(&folder)).unwrap());
+    Sqlite::open_existing(&file(&folder)).unwrap();
+}
+
+#[test]
+fn a_database_of_version_1_loses_a_table_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    run(Sqlite::open(&file(&folder)).unwrap().put("A", b"kept")).unwrap();
+    let older =
+        "CREATE TABLE crls (uri BLOB PRIMARY KEY, crl BLOB NOT NULL, fetched_at INTEGER NOT NULL);
+        DELETE FROM schema_steps WHERE version = 2;";
+    raw(&file(&folder)).execute_batch(older).unwrap();
+    let store = Sqlite::open(&file(&folder)).unwrap();
+    assert_eq!(run(store.found("A")).unwrap().as_deref(), Some(&b"kept"[..]));
+    let tables = "SELECT count(*) FROM sqlite_master WHERE name = 'crls'";
+    let tables: i64 = raw(&file(&folder)).query_row(tables, [], |row| row.get(0)).unwrap();
+    assert_eq!(tables, 0);
+}
+
+#[test]
 fn refuses_a_schema_that_it_does_not_know() {
     let folder = tempfile::tempdir().unwrap();
     drop(Sqlite::open(&file(&folder)).unwrap());
-    raw(&file(&folder)).execute("INSERT INTO schema_steps VALUES (2, 'newer')", []).unwrap();
+    raw(&file(&folder)).execute("INSERT INTO schema_steps VALUES (3, 'newer')", []).unwrap();
     let fault = Sqlite::open(&file(&folder)).unwrap_err();
-    assert_eq!(fault, StoreError::Schema { found: 2, expected: 1 });
+    assert_eq!(fault, StoreError::Schema { found: 3, expected: 2 });
     let changed =
-        "DELETE FROM schema_steps WHERE version = 2; UPDATE schema_steps SET checksum = ''";
+        "DELETE FROM schema_steps WHERE version = 3; UPDATE schema_steps SET checksum = ''";
     raw(&file(&folder)).execute_batch(changed).unwrap();
     let fault = Sqlite::open(&file(&folder)).unwrap_err();
     assert_eq!(fault, StoreError::Migration { version: 1 });
@@ -83,13 +108,13 @@ fn waits_for_another_process_that_writes() {
     other.execute_batch("BEGIN IMMEDIATE; UPDATE change_counter SET newest = newest").unwrap();
     run(async {
         let here = Arc::clone(&store);
-        let put = tokio::spawn(async move { here.put_crl("https://a/", b"", at(0)).await });
+        let put = tokio::spawn(async move { here.put("https://a/", b"").await });
         // Readers are not kept waiting.
-        assert_eq!(store.crls().await.unwrap(), [""; 0]);
+        assert_eq!(store.names().await.unwrap(), [""; 0]);
         assert!(!put.is_finished());
         other.execute_batch("COMMIT").unwrap();
         put.await.unwrap().unwrap();
-        assert_eq!(store.crls().await.unwrap(), ["https://a/"]);
+        assert_eq!(store.names().await.unwrap(), ["https://a/"]);
     });
 }
 
@@ -104,7 +129,7 @@ fn what_nobody_waits_for_any_more_is_not_done() {
         // The first may have begun, and waits for the file; the others wait for their turn.
         let gone = timeout(Duration::ZERO, store.take_registrations(RegistrationState::New)).await;
         assert!(gone.is_err(), "{gone:?}");
-        let gone = timeout(Duration::ZERO, store.put_crl("https://a/", b"", at(0))).await;
+        let gone = timeout(Duration::ZERO, store.put("https://a/", b"")).await;
         assert!(gone.is_err(), "{gone:?}");
         let gone = timeout(Duration::ZERO, store.take_registrations(RegistrationState::New)).await;
         assert!(gone.is_err(), "{gone:?}");
@@ -112,7 +137,7 @@ fn what_nobody_waits_for_any_more_is_not_done() {
 
         let taken = store.take_registrations(RegistrationState::New).await.unwrap();
         assert_eq!(taken, [registration("A", 1)], "nobody heard of it before");
-        assert_eq!(store.crls().await.unwrap(), [""; 0]);
+        assert_eq!(store.names().await.unwrap(), [""; 0]);
         assert_eq!(store.take_registrations(RegistrationState::New).await.unwrap(), []);
     });
 }
@@ -137,12 +162,12 @@ fn a_full_disk_is_an_answer_and_costs_nothing_that_was_kept() {
     let folder = tempfile::tempdir().unwrap();
     let store = Sqlite::open_bounded(&file(&folder), 512 * 1024).unwrap();
     run(async {
-        store.put_crl("https://a/", b"kept", at(0)).await.unwrap();
-        let fault = store.put_crl("https://b/", &[0; 1024 * 1024], at(0)).await.unwrap_err();
+        store.put("https://a/", b"kept").await.unwrap();
+        let fault = store.put("https://b/", &[0; 1024 * 1024]).await.unwrap_err();
         assert!(matches!(fault, StoreError::Unwritable(_)), "{fault}");
-        assert_eq!(store.crl("https://a/").await.unwrap().as_deref(), Some(&b"kept"[..]));
-        assert_eq!(store.crl("https://b/").await.unwrap(), None);
-        store.put_crl("https://c/", b"small", at(0)).await.unwrap();
+        assert_eq!(store.found("https://a/").await.unwrap().as_deref(), Some(&b"kept"[..]));
+        assert_eq!(store.found("https://b/").await.unwrap(), None);
+        store.put("https://c/", b"small").await.unwrap();
     });
 }
 
@@ -152,18 +177,18 @@ fn tells_whoever_is_too_far_behind_to_drop_everything() {
     let store = Sqlite::open(&file(&folder)).unwrap();
     run(async {
         let start = store.changes(0).await.unwrap().cursor;
-        store.put_crl("https://a/", b"", at(0)).await.unwrap();
+        store.put("https://a/", b"").await.unwrap();
         raw(&file(&folder))
             .execute("UPDATE change_counter SET newest = newest + 10000", [])
             .unwrap();
-        store.put_crl("https://b/", b"", at(0)).await.unwrap();
+        store.put("https://b/", b"").await.unwrap();
         let changes = store.changes(start).await.unwrap();
         assert_eq!(changes.list, [Changed::Everything]);
         let kept = "SELECT count(*) FROM changes";
         let kept: i64 = raw(&file(&folder)).query_row(kept, [], |row| row.get(0)).unwrap();
         assert_eq!(kept, 1, "the older one is forgotten");
         let newest = store.changes(changes.cursor - 1).await.unwrap();
-        assert_eq!(newest.list, [Changed::Crl("https://b/".into())]);
+        assert_eq!(newest.list, [Changed::Platform(key("https://b/"))]);
     });
 }
 
@@ -194,7 +219,8 @@ fn a_row_that_cannot_be_read_hides_no_other() {
             INSERT INTO changes SELECT newest, 'document', CAST('/sgx/certification/v9/x' AS BLOB), x''
                 FROM change_counter;";
         raw(&file(&folder)).execute_batch(newer).unwrap();
-        store.put_crl("https://a/", b"", at(0)).await.unwrap();
+        let token = store.tokens().await.unwrap().remove(0);
+        store.put_token(&token).await.unwrap();
 
         let documents = store.documents().await.unwrap();
         let documents: Vec<_> = documents.iter().map(|state| state.request).collect();
@@ -204,7 +230,7 @@ fn a_row_that_cannot_be_read_hides_no_other() {
         let tokens = store.tokens().await.unwrap();
         assert_eq!(tokens.iter().map(|token| &*token.name).collect::<Vec<_>>(), ["bob"]);
         let changes = store.changes(start).await.unwrap();
-        assert_eq!(changes.list, [Changed::Everything, Changed::Crl("https://a/".into())]);
+        assert_eq!(changes.list, [Changed::Everything, Changed::Tokens]);
     });
 }
 
@@ -221,7 +247,7 @@ fn keeps_and_tells_until_it_is_killed() {
         let _lease = store.try_lease("refresh").await.unwrap().unwrap();
         for number in 0_u64.. {
             let crl = vec![7; 20_000];
-            store.put_crl(&format!("https://{number}/"), &crl, at(number)).await.unwrap();
+            store.put(&format!("https://{number}/"), &crl).await.unwrap();
             println!("kept https://{number}/");
         }
     });
@@ -248,7 +274,7 @@ fn a_killed_process_loses_nothing_that_was_acknowledged() {
     let store = Sqlite::open(&file(&folder)).unwrap();
     run(async {
         for uri in &acknowledged {
-            let crl = store.crl(uri).await.unwrap();
+            let crl = store.found(uri).await.unwrap();
             assert_eq!(crl, Some(vec![7; 20_000]), "{uri} was acknowledged");
         }
         assert!(store.try_lease("refresh").await.unwrap().is_some(), "it is nobody's now");

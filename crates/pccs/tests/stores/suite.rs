@@ -21,6 +21,27 @@ pub(crate) trait Place: Send + Sync {
     fn open(&self) -> Pending<'_, Arc<dyn Store>>;
 }
 
+/// Bytes under a name, to change a store with: the manifest of a platform.
+pub(crate) trait Anything: Store {
+    fn put<'a>(&'a self, name: &'a str, bytes: &'a [u8]) -> Pending<'a, ()> {
+        let changed = Platform { manifest: bytes.into(), ..platform(name, 1) };
+        Box::pin(async move { self.put_platform(&changed, &[]).await })
+    }
+
+    fn found<'a>(&'a self, name: &'a str) -> Pending<'a, Option<Vec<u8>>> {
+        Box::pin(async move { Ok(self.platform(&key(name)).await?.map(|found| found.manifest)) })
+    }
+
+    fn names(&self) -> Pending<'_, Vec<String>> {
+        Box::pin(async move {
+            let found = self.platforms(&[]).await?;
+            Ok(found.into_iter().map(|(found, _)| found.key.qe_id).collect())
+        })
+    }
+}
+
+impl<S: Store + ?Sized> Anything for S {}
+
 /// Runs a test on two threads.
 pub(crate) fn run<T>(test: impl Future<Output = T>) -> T {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
@@ -111,10 +132,9 @@ pub(crate) async fn has_nothing_at_first(place: &dyn Place) {
     store.ping().await.unwrap();
     assert_eq!(store.document(tcb_info(0)).await.unwrap(), None);
     assert_eq!(store.documents().await.unwrap(), []);
-    assert_eq!(store.crl("https://example.org/").await.unwrap(), None);
-    assert_eq!(store.crls().await.unwrap(), [""; 0]);
     assert_eq!(store.platform(&key("A")).await.unwrap(), None);
     assert_eq!(store.platforms(&[]).await.unwrap(), []);
+    assert_eq!(store.count_platforms().await.unwrap(), 0);
     assert_eq!(store.certificates(&key("A")).await.unwrap(), None);
     assert_eq!(store.selected(&key("A"), tcbm(1)).await.unwrap(), None);
     assert_eq!(store.take_registrations(RegistrationState::New).await.unwrap(), []);
@@ -184,17 +204,6 @@ pub(crate) async fn keeps_the_newest_of_many_put_at_once(place: &dyn Place) {
     }
     let newest = stores[0].document(tcb_info(1)).await.unwrap().unwrap();
     assert_eq!(newest, document(tcb_info(1), 39, Some(17)));
-}
-
-pub(crate) async fn keeps_crls_by_their_addresses(place: &dyn Place) {
-    let store = place.open().await.unwrap();
-    for uri in ["https://b/", "https://a/?x='\u{0}", "https://A/"] {
-        store.put_crl(uri, uri.as_bytes(), at(0)).await.unwrap();
-    }
-    store.put_crl("https://b/", b"newer", at(1)).await.unwrap();
-    assert_eq!(store.crl("https://b/").await.unwrap().as_deref(), Some(&b"newer"[..]));
-    assert_eq!(store.crl("https://B/").await.unwrap(), None);
-    assert_eq!(store.crls().await.unwrap(), ["https://A/", "https://a/?x='\u{0}", "https://b/"]);
 }
 
 pub(crate) async fn keeps_platforms_whatever_their_names(place: &dyn Place) {
@@ -343,6 +352,7 @@ pub(crate) async fn lists_the_platforms_of_families(place: &dyn Place) {
         found.into_iter().map(|(found, _)| found.key.qe_id).collect()
     };
     assert_eq!(names(&[]).await, ["A", "B", "C", "D"]);
+    assert_eq!(store.count_platforms().await.unwrap(), 4);
     assert_eq!(names(&[1]).await, ["B", "C"]);
     assert_eq!(names(&[2, 1, 2]).await, ["A", "B", "C"]);
     assert_eq!(names(&[4]).await, [""; 0]);
@@ -498,7 +508,7 @@ pub(crate) async fn keeps_tokens_by_role_and_name(place: &dyn Place) {
 
 pub(crate) async fn tells_other_replicas_what_changed(place: &dyn Place) {
     let (here, there) = (place.open().await.unwrap(), place.open().await.unwrap());
-    here.put_crl("https://before/", b"", at(0)).await.unwrap();
+    here.put("https://before/", b"").await.unwrap();
     let start = there.changes(0).await.unwrap();
     assert_eq!(start.list, []);
     assert_ne!(start.cursor, 0);
@@ -510,7 +520,7 @@ pub(crate) async fn tells_other_replicas_what_changed(place: &dyn Place) {
     let selection = Selection { raw: tcbm(5), chosen: tcbm(1) };
     here.select(&key("\u{0}A"), selection).await.unwrap();
     here.select(&key("unknown"), selection).await.unwrap();
-    here.put_crl("https://b/", b"", at(0)).await.unwrap();
+    here.put("https://b/", b"").await.unwrap();
     here.put_policy(&policy("1", true, 1)).await.unwrap();
     here.put_token(&token(Role::User, "a", "1")).await.unwrap();
     here.remove_token(Role::User, "a").await.unwrap();
@@ -521,7 +531,7 @@ pub(crate) async fn tells_other_replicas_what_changed(place: &dyn Place) {
         Changed::Document(tcb_info(1)),
         Changed::Platform(key("\u{0}A")),
         Changed::Platform(key("\u{0}A")),
-        Changed::Crl("https://b/".into()),
+        Changed::Platform(key("https://b/")),
         Changed::Policies,
         Changed::Tokens,
         Changed::Tokens,
@@ -533,7 +543,7 @@ pub(crate) async fn tells_other_replicas_what_changed(place: &dyn Place) {
 
 pub(crate) async fn tells_whoever_is_elsewhere_to_drop_everything(place: &dyn Place) {
     let store = place.open().await.unwrap();
-    store.put_crl("https://b/", b"", at(0)).await.unwrap();
+    store.put("https://b/", b"").await.unwrap();
     let newest = store.changes(0).await.unwrap().cursor;
     // A cursor from before the list, and one of a database that is no longer this one.
     for cursor in [i64::MIN, -1, newest + 1, i64::MAX] {
@@ -549,7 +559,7 @@ pub(crate) async fn no_reader_of_changes_misses_one(place: &dyn Place) {
     let mut puts = tokio::task::JoinSet::new();
     for number in 0..40 {
         let store = Arc::clone(&stores[number % 2]);
-        puts.spawn(async move { store.put_crl(&number.to_string(), b"", at(0)).await });
+        puts.spawn(async move { store.put(&number.to_string(), b"").await });
     }
     let mut seen = Vec::new();
     while let Some(put) = puts.join_next().await {
@@ -557,7 +567,7 @@ pub(crate) async fn no_reader_of_changes_misses_one(place: &dyn Place) {
         let changes = stores[0].changes(cursor).await.unwrap();
         cursor = changes.cursor;
         seen.extend(changes.list.into_iter().map(|change| match change {
-            Changed::Crl(uri) => uri,
+            Changed::Platform(key) => key.qe_id,
             other => panic!("{other:?}"),
         }));
     }

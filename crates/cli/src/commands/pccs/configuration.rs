@@ -3,9 +3,9 @@
 use std::fmt;
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{self, Path, PathBuf};
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context as _, Result, anyhow};
 use tdattest_collateral::{Source, Trust};
 use tdattest_pccs::config::{CertificateAt, Config, SourceAt, StoreAt, UrlAt};
 
@@ -20,6 +20,9 @@ const DATABASE_URL_FILE: &str = "TDATTEST_PCCS_DATABASE_URL_FILE";
 
 /// Names the file with the key of the sources that have none.
 const API_KEY_FILE: &str = "TDATTEST_PCCS_API_KEY_FILE";
+
+/// What Intel's service lays over its file, JSON.
+const LAID_OVER: &str = "NODE_CONFIG";
 
 /// Largest file, in bytes.
 const LARGEST: u64 = 1024 * 1024;
@@ -113,7 +116,8 @@ fn from_environment(config: &mut Config) {
         config.store = StoreAt::Postgres { url: UrlAt::File(path.into()), ca_file };
     }
     if let Some(path) = std::env::var_os(API_KEY_FILE) {
-        for source in config.sources.iter_mut().filter(|at| at.source.is_service()) {
+        // The key is Intel's: others get one only where the file gives it to them.
+        for source in config.sources.iter_mut().filter(|at| at.source.is_pcs()) {
             source.api_key_file.get_or_insert_with(|| path.clone().into());
         }
     }
@@ -126,7 +130,7 @@ fn parse(path: &Path) -> Result<Read> {
         true => Config::from_toml(&text).map(|config| (config, Vec::new())),
         false => Config::from_intel(&text),
     };
-    let (mut config, notes) = parsed.map_err(|fault| {
+    let (mut config, mut notes) = parsed.map_err(|fault| {
         let hint = match is_own {
             true => "packaging/pccs/pccs.toml has every key; it is installed as share/doc/tdattest/pccs.toml",
             false => "this is read as Intel's config/default.json; our own form is TOML, in a file whose name ends in .toml",
@@ -134,19 +138,61 @@ fn parse(path: &Path) -> Result<Read> {
         Hinted::error(format!("{}: {fault}", shown(path)), hint)
     })?;
     if !is_own {
-        take_intels_certificate(&mut config, path);
+        let path = path::absolute(path).context("cannot tell the folder that this works in")?;
+        refuse_what_is_laid_over(&path, std::env::var_os(LAID_OVER).is_some())?;
+        notes.extend(take_intels_certificate(&mut config, &path)?);
     }
     Ok(Read { config, origin: Origin::File(path.into()), notes })
 }
 
-/// Intel's service has its certificate in `ssl_key`, beside `config`.
-fn take_intels_certificate(config: &mut Config, path: &Path) {
-    let Some(folder) = path.parent().and_then(Path::parent) else { return };
+/// Intel's service lays what stands beside `config/default.json`, and in a variable, over it: tokens, perhaps.
+fn refuse_what_is_laid_over(path: &Path, has_variable: bool) -> Result<()> {
+    let hint = "bring its keys into default.json, or write a configuration of our own form (TOML)";
+    if has_variable {
+        let problem = format!("{LAID_OVER} is set: Intel's service reads it, this one does not");
+        return Err(Hinted::error(problem, hint));
+    }
+    let (Some(folder), true) = (path.parent(), path.ends_with("default.json")) else {
+        return Ok(());
+    };
+    let unreadable =
+        |fault: io::Error| anyhow!("cannot read {}: {}", shown(folder), reason(&fault));
+    for entry in fs::read_dir(folder).map_err(unreadable)? {
+        let beside = entry.map_err(unreadable)?.path();
+        let name = beside.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let is_over = ["local", "production"].iter().any(|over| name.starts_with(over));
+        if is_over && name.ends_with(".json") {
+            let what = shown(&beside);
+            let problem =
+                format!("Intel's service lays {what} over default.json, and here it is not read");
+            return Err(Hinted::error(problem, hint));
+        }
+    }
+    Ok(())
+}
+
+/// Intel's service has its certificate in `ssl_key`, beside `config`. Without it, a note: clients will notice.
+fn take_intels_certificate(config: &mut Config, path: &Path) -> Result<Option<String>> {
+    let Some(folder) = path.parent().and_then(Path::parent) else { return Ok(None) };
     let [certificate, private_key] =
         ["file.crt", "private.pem"].map(|name| folder.join("ssl_key").join(name));
-    if certificate.exists() && private_key.exists() {
-        config.certificate = CertificateAt::Files { certificate, private_key };
+    for file in [&certificate, &private_key] {
+        let is_there = file.try_exists().map_err(|fault| {
+            let problem = format!("cannot look for {}: {}", shown(file), reason(&fault));
+            Hinted::error(
+                problem,
+                "copy config and ssl_key to where the user of the service may read them",
+            )
+        })?;
+        if !is_there {
+            return Ok(Some(format!(
+                "there is no {}: another certificate is made, whose CA all clients have to be given",
+                shown(file)
+            )));
+        }
     }
+    config.certificate = CertificateAt::Files { certificate, private_key };
+    Ok(None)
 }
 
 fn text(path: &Path) -> Result<String> {
@@ -160,4 +206,59 @@ fn text(path: &Path) -> Result<String> {
         return Err(anyhow!("{} is larger than 1 MiB, the most that is read", shown(path)));
     }
     fs::read_to_string(path).map_err(unreadable)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The folder of Intel's service, with these files.
+    fn intels(files: &[&str]) -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("config")).unwrap();
+        fs::create_dir(folder.path().join("ssl_key")).unwrap();
+        let path = folder.path().join("config/default.json");
+        fs::write(&path, "{}").unwrap();
+        for file in files {
+            fs::write(folder.path().join(file), "{}").unwrap();
+        }
+        (folder, path)
+    }
+
+    #[test]
+    fn takes_intels_certificate_or_says_that_another_is_made() {
+        let (folder, path) = intels(&["ssl_key/file.crt", "ssl_key/private.pem"]);
+        let read = parse(&path).unwrap();
+        let [certificate, private_key] =
+            ["ssl_key/file.crt", "ssl_key/private.pem"].map(|name| folder.path().join(name));
+        let files = CertificateAt::Files { certificate, private_key };
+        assert_eq!((read.config.certificate, read.notes.len()), (files, 0));
+
+        let (_folder, path) = intels(&["ssl_key/file.crt"]);
+        let read = parse(&path).unwrap();
+        assert_eq!(read.config.certificate, CertificateAt::Generated(Vec::new()));
+        assert_eq!(read.notes.len(), 1, "{:?}", read.notes);
+    }
+
+    #[test]
+    fn a_certificate_that_cannot_be_looked_for_is_not_exchanged_for_another() {
+        let (folder, path) = intels(&[]);
+        // What is in it cannot be told, to root either.
+        fs::remove_dir(folder.path().join("ssl_key")).unwrap();
+        fs::write(folder.path().join("ssl_key"), "no folder").unwrap();
+        assert!(parse(&path).is_err());
+    }
+
+    #[test]
+    fn refuses_what_intels_service_would_lay_over_its_file() {
+        for over in ["config/local.json", "config/production.json", "config/local-production.json"]
+        {
+            let (_folder, path) = intels(&[over]);
+            assert!(parse(&path).is_err(), "{over}");
+        }
+        let (_folder, path) = intels(&["config/custom.json", "config/local.txt"]);
+        assert!(parse(&path).is_ok());
+        assert!(refuse_what_is_laid_over(&path, true).is_err());
+        assert!(refuse_what_is_laid_over(&path, false).is_ok());
+    }
 }

@@ -3,15 +3,16 @@
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Result, anyhow};
 use tdattest_pccs::collateral::Archive;
 use tdattest_pccs::config::{Config, StoreAt};
 use tdattest_pccs::import::{self, ImportError, Report};
-use tdattest_pccs::{Answer, Counters, bring, tokens};
+use tdattest_pccs::{Answer, Counters, Pccs, bring, tokens};
 
 use super::configuration::{ConfigArgs, Read};
-use super::open::{self, Opened};
+use super::open::{self, IfAbsent};
 use crate::arguments::now;
 use crate::exit::Exit;
 use crate::input::{self, reason, shown};
@@ -35,8 +36,9 @@ pub(super) struct Args {
 
 const EXAMPLES: &str = "\
 Examples:
-  Move from Intel's service:
-    sudo -u tdattest-pccs tdattest pccs import /opt/intel/sgx-dcap-pccs/pckcache.db
+  Move from Intel's service, whose file is for its own user alone:
+    sudo install -o tdattest-pccs -m 600 /opt/intel/sgx-dcap-pccs/pckcache.db /var/lib/tdattest-pccs/intel.db
+    sudo -u tdattest-pccs tdattest pccs import /var/lib/tdattest-pccs/intel.db
 
   Fill a service that has no way to Intel:
     tdattest pccs import platform_collaterals.json --state pccs
@@ -48,11 +50,14 @@ Examples:
 Exit codes:
   0  everything was taken over, or is kept in a newer edition
   1  something was left out: it does not hold
-  2  misuse, or a file that cannot be read
-  3  the database is not there";
+  2  misuse, or a file, or a database, that cannot be used
+  3  the database is not there, or has failed on the way";
 
 /// Largest platform_collaterals.json: some thousand platforms.
 const JSON_BYTES: usize = 256 * 1024 * 1024;
+
+/// How long a file may take: each certificate is verified, and each platform is written to the disk on its own.
+const PATIENCE: Duration = Duration::from_secs(12 * 3600);
 
 /// What can be taken over.
 const FILES: &str = "the file is Intel's pckcache.db, what `pcsclient.py fetch` writes, or an archive of `tdattest collateral export`";
@@ -66,7 +71,9 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
         let problem = "the store is in the memory of the service, where nothing can be put";
         return Err(Hinted::error(problem, "name another store in the configuration"));
     }
-    match is_database(&args.file)? {
+    let is_database = is_database(&args.file)?;
+    open::tell_store(&config);
+    match is_database {
         true => database(&args.file, &config),
         false => {
             let text = input::read(&args.file, JSON_BYTES).map_err(|problem| anyhow!(problem))?;
@@ -90,7 +97,7 @@ fn is_database(path: &Path) -> Result<bool> {
 fn database(path: &Path, config: &Config) -> Result<Exit> {
     let authenticator = open::authenticator(config)?;
     let outcome = open::runtime()?.block_on(async {
-        anyhow::Ok(match open::store(config).await? {
+        anyhow::Ok(match open::store(config, IfAbsent::Make).await? {
             Ok(store) => import::pckcache(path, store.as_ref(), authenticator, now()?).await,
             Err(fault) => Err(ImportError::Store(fault)),
         })
@@ -106,7 +113,7 @@ fn archive(path: &Path, text: &[u8], config: &Config) -> Result<Exit> {
     let archive = Archive::parse(text).map_err(|fault| anyhow!("{}: {fault}", shown(path)))?;
     let authenticator = open::authenticator(config)?;
     let outcome = open::runtime()?.block_on(async {
-        anyhow::Ok(match open::store(config).await? {
+        anyhow::Ok(match open::store(config, IfAbsent::Make).await? {
             Ok(store) => {
                 import::archive(&archive, store.as_ref(), authenticator.as_ref(), now()?).await
             }
@@ -141,14 +148,18 @@ fn told(report: &Report) -> Result<Exit> {
 }
 
 /// Hands the file to the API, as an administrator would: with a token that is good for this once.
-fn collaterals(path: &Path, body: Vec<u8>, mut config: Config) -> Result<Exit> {
+fn collaterals(path: &Path, body: Vec<u8>, config: Config) -> Result<Exit> {
     let token = tokens::generate()?;
-    config.api.admin_token_hash = Some(bring::token_hash(&token));
-    let runtime = open::runtime()?;
-    let answer = runtime.block_on(async {
-        let opened = open::everything(&config, &Counters::default(), &open::clock()?).await?;
-        anyhow::Ok(match opened {
-            Ok(Opened { pccs, .. }) => Ok(pccs.answer(bring::collateral(body, &token)).await),
+    let config = waiting(config, &token);
+    let (authenticator, clock) = (open::authenticator(&config)?, open::clock()?);
+    let answer = open::runtime()?.block_on(async {
+        let settings = config.settings(&Counters::default());
+        anyhow::Ok(match open::store(&config, IfAbsent::Make).await? {
+            Ok(store) => {
+                // Without sources: what the file lacks is fetched when somebody asks for it.
+                let pccs = Pccs::new(settings, store, None, authenticator, clock);
+                Ok(pccs.answer(bring::collateral(body, &token)).await)
+            }
             Err(fault) => Err(fault),
         })
     })?;
@@ -168,7 +179,31 @@ fn collaterals(path: &Path, body: Vec<u8>, mut config: Config) -> Result<Exit> {
             output::error(&Hinted::error(problem, hint));
             Ok(Exit::Refused)
         }
-        503 => bail!("the database has failed: nothing was taken over"),
+        503 => {
+            let problem = "the database has failed before everything was taken over";
+            let hint =
+                "what was kept until then stays; once the database is well, import the file again";
+            output::error(&Hinted::error(problem, hint));
+            Ok(Exit::Unavailable)
+        }
         status => Err(Hinted::error(format!("{}: {said} ({status})", shown(path)), FILES)),
+    }
+}
+
+/// The configuration of a service that this token opens, and that lets nobody but this command wait.
+fn waiting(mut config: Config, token: &str) -> Config {
+    config.api.admin_token_hash = Some(bring::token_hash(token));
+    config.api.client_deadline = PATIENCE;
+    config
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_deadline_of_a_client_does_not_end_an_import() {
+        let config = Config::from_toml("[deadlines]\nclient_seconds = 1").unwrap();
+        assert_eq!(waiting(config, "token").api.client_deadline, PATIENCE);
     }
 }

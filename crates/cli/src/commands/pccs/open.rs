@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::DirBuilderExt as _;
-use std::path::Path;
+use std::path::{self, Path};
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, anyhow};
@@ -21,7 +21,7 @@ use crate::arguments::now;
 use crate::authenticate::Authenticator;
 use crate::exit::Exit;
 use crate::input::{self, reason, shown};
-use crate::output::{self, Hinted};
+use crate::output::{self, Hinted, printable};
 
 /// Largest file with a key or an address, in bytes.
 const SECRET_BYTES: usize = 16 * 1024;
@@ -48,6 +48,7 @@ pub(super) struct Opened {
 /// Opens everything behind the API, or says why the database cannot be had.
 pub(super) async fn everything(
     config: &Config,
+    if_absent: IfAbsent,
     counters: &Counters,
     clock: &Clock,
 ) -> Result<Result<Opened, StoreError>> {
@@ -56,7 +57,7 @@ pub(super) async fn everything(
         FillMode::Offline => None,
         FillMode::Lazy | FillMode::Req => Some(Arc::new(client(config, &authenticator)?)),
     };
-    let store = match store(config).await? {
+    let store = match store(config, if_absent).await? {
         Ok(store) => store,
         Err(fault) => return Ok(Err(fault)),
     };
@@ -65,13 +66,46 @@ pub(super) async fn everything(
     Ok(Ok(Opened { pccs: Arc::new(pccs), store }))
 }
 
-/// Opens the store, which is made if it is not there, or says why it cannot be had.
-pub(super) async fn store(config: &Config) -> Result<Result<Arc<dyn Store>, StoreError>> {
+/// What becomes of a database that is not there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum IfAbsent {
+    /// It is made.
+    Make,
+    /// It is missed: whoever looks for something in it has the wrong one, perhaps.
+    Miss,
+}
+
+/// Says on standard error which store a command works on: not that of the service, perhaps.
+pub(super) fn tell_store(config: &Config) {
+    let name = match &config.store {
+        StoreAt::Memory => "in memory, not kept".into(),
+        StoreAt::Sqlite(path) => shown(&path::absolute(path).unwrap_or_else(|_| path.clone())),
+        StoreAt::Postgres { url: UrlAt::Given(_), .. } => {
+            "PostgreSQL, at the address of the configuration".into()
+        }
+        StoreAt::Postgres { url: UrlAt::File(path), .. } => {
+            format!("PostgreSQL, at the address in {}", shown(path))
+        }
+    };
+    output::note(&format!("database: {}", printable(&name)));
+}
+
+/// Opens the store, or says why it cannot be had.
+pub(super) async fn store(
+    config: &Config,
+    if_absent: IfAbsent,
+) -> Result<Result<Arc<dyn Store>, StoreError>> {
     Ok(match &config.store {
         StoreAt::Memory => Ok(Arc::new(Memory::new())),
         StoreAt::Sqlite(path) => {
-            make_folder(path)?;
-            Sqlite::open(path).map(|store| Arc::new(store) as Arc<dyn Store>)
+            let opened = match if_absent {
+                IfAbsent::Miss => Sqlite::open_existing(path),
+                IfAbsent::Make => {
+                    make_folder(path)?;
+                    Sqlite::open(path)
+                }
+            };
+            opened.map(|store| Arc::new(store) as Arc<dyn Store>)
         }
         StoreAt::Postgres { url, ca_file } => {
             let url = match url {
@@ -102,16 +136,24 @@ fn make_folder(path: &Path) -> Result<()> {
 pub(super) fn unavailable(fault: &StoreError, config: &Config) -> Exit {
     let hint = match fault {
         StoreError::Unavailable(_) => "start the database, or see to the address that names it",
+        StoreError::Absent(_) => {
+            "the service makes it when it starts, as do `user add` and `import`; --config and --state say where it is"
+        }
         StoreError::Unwritable(_) => {
             "see to the space and the rights of the folder, or choose another with --state"
         }
+        StoreError::Refused(_) => "see to its address, to its CA, and to the role and its rights",
         StoreError::Schema { .. } => {
             "use the version of tdattest that has written it, or a newer one"
         }
         _ => "move the database away, or bring one back that was saved",
     };
     output::error(&Hinted::error(format!("{:?}: {fault}", config.store), hint));
-    Exit::Unavailable
+    match fault {
+        // A mistake in the configuration, which waiting does not mend.
+        StoreError::Refused(_) => Exit::Misuse,
+        _ => Exit::Unavailable,
+    }
 }
 
 fn client(config: &Config, authenticator: &Arc<dyn Authenticate>) -> Result<Client> {

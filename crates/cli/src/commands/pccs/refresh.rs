@@ -4,7 +4,7 @@ use anyhow::Result;
 use tdattest_pccs::{Counters, FillMode, RefreshOutcome};
 
 use super::configuration::{ConfigArgs, Read};
-use super::open::{self, Opened};
+use super::open::{self, IfAbsent, Opened};
 use crate::exit::Exit;
 use crate::output::{self, Hinted};
 use crate::table::aligned;
@@ -36,9 +36,11 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
         let problem = "the mode is offline: nothing is fetched";
         return Err(Hinted::error(problem, "bring collateral with `tdattest pccs import`"));
     }
+    open::tell_store(&config);
     let runtime = open::runtime()?;
     let report = runtime.block_on(async {
-        let opened = open::everything(&config, &Counters::default(), &open::clock()?).await?;
+        let (counters, clock) = (Counters::default(), open::clock()?);
+        let opened = open::everything(&config, IfAbsent::Miss, &counters, &clock).await?;
         anyhow::Ok(match opened {
             Ok(Opened { pccs, .. }) => Ok(pccs.refresh().await),
             Err(fault) => Err(fault),

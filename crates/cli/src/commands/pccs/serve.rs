@@ -15,7 +15,7 @@ use tdattest_pccs::tls::{ServerName, Tls, TlsError, seed_random};
 use tdattest_pccs::{Answers, Counters, ListenAt, Parts, Service};
 
 use super::configuration::{ConfigArgs, Origin, Read};
-use super::open::{self, Opened};
+use super::open::{self, IfAbsent, Opened};
 use super::sockets::Sockets;
 use super::told::Told;
 use crate::exit::Exit;
@@ -128,7 +128,8 @@ async fn serve(
     let (clock, counters) = (open::clock()?, Counters::default());
     let tls = config.tls(&listeners).map(|settings| Tls::start(settings, Arc::clone(&clock)));
     let tls = tls.transpose().map_err(uncertified)?.map(Arc::new);
-    let Opened { pccs, store } = match open::everything(config, &counters, &clock).await? {
+    let opened = open::everything(config, IfAbsent::Make, &counters, &clock).await?;
+    let Opened { pccs, store } = match opened {
         Ok(opened) => opened,
         Err(fault) => return Ok(open::unavailable(&fault, config)),
     };

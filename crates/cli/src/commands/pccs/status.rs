@@ -6,7 +6,7 @@ use tdattest_pccs::store::{DocumentState, StoreError};
 use tdattest_verifier::wire::time::UnixTime;
 
 use super::configuration::{ConfigArgs, Read};
-use super::open::{self, distance};
+use super::open::{self, IfAbsent, distance};
 use crate::arguments::{now, parse_time};
 use crate::exit::Exit;
 use crate::output;
@@ -51,7 +51,7 @@ struct Status {
     store: &'static str,
     now: String,
     documents: Vec<Row>,
-    platforms: usize,
+    platforms: u64,
 }
 
 /// A document.
@@ -77,8 +77,9 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
         Some(at) => at,
         None => now()?,
     };
+    open::tell_store(&config);
     let status = open::runtime()?.block_on(async {
-        let store = match open::store(&config).await? {
+        let store = match open::store(&config, IfAbsent::Miss).await? {
             Ok(store) => store,
             Err(fault) => return anyhow::Ok(Err(fault)),
         };
@@ -86,7 +87,7 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
             let mut kept = store.documents().await?;
             kept.sort_by_key(|state| (state.validity.ends(), state.request));
             let documents: Vec<Row> = kept.iter().map(|state| row(state, at)).collect();
-            let platforms = store.platforms(&[]).await?.len();
+            let platforms = store.count_platforms().await?;
             let (schema, store) = (SCHEMA, store.kind());
             Ok::<_, StoreError>(Status { schema, store, now: at.to_string(), documents, platforms })
         }

@@ -10,7 +10,7 @@ use tdattest_pccs::store::{Role, Store, StoreError, Token};
 use tdattest_pccs::tokens;
 
 use super::configuration::{ConfigArgs, Read};
-use super::open;
+use super::open::{self, IfAbsent};
 use crate::arguments::now;
 use crate::exit::Exit;
 use crate::input;
@@ -99,7 +99,7 @@ Examples:
 Exit codes:
   0  done
   1  there is no such token
-  2  misuse, or a token that cannot be used
+  2  misuse, or a token or a database that cannot be used
   3  the database is not there";
 
 /// Largest file with a token, in bytes.
@@ -123,7 +123,8 @@ fn add(args: &Add) -> Result<Exit> {
         Hinted::error(fault, "leave out --token-file, and a good one is made and printed")
     })?;
     let kept = Token { name, role: args.which.role.into(), hash, created: now()? };
-    let done = with_store(&args.config, async |store| store.put_token(&kept).await)?;
+    let put = async |store: Arc<dyn Store>| store.put_token(&kept).await;
+    let done = with_store(&args.config, IfAbsent::Make, put)?;
     if done == Exit::Success && made {
         output::data(format!("{token}\n").as_bytes())?;
         output::note("keep it: it is not shown again");
@@ -133,7 +134,7 @@ fn add(args: &Add) -> Result<Exit> {
 
 fn list(config: &ConfigArgs) -> Result<Exit> {
     let mut tokens = Vec::new();
-    let done = with_store(config, async |store| {
+    let done = with_store(config, IfAbsent::Miss, async |store| {
         tokens = store.tokens().await?;
         Ok(())
     })?;
@@ -155,7 +156,7 @@ fn list(config: &ConfigArgs) -> Result<Exit> {
 fn remove(args: &Remove) -> Result<Exit> {
     let Which { name, role } = &args.which;
     let mut was_there = false;
-    let done = with_store(&args.config, async |store| {
+    let done = with_store(&args.config, IfAbsent::Miss, async |store| {
         was_there = store.remove_token((*role).into(), name).await?;
         Ok(())
     })?;
@@ -171,14 +172,16 @@ fn remove(args: &Remove) -> Result<Exit> {
 
 fn with_store(
     config: &ConfigArgs,
+    if_absent: IfAbsent,
     work: impl AsyncFnOnce(Arc<dyn Store>) -> Result<(), StoreError>,
 ) -> Result<Exit> {
     let Read { config, .. } = config.read()?;
     if config.store == StoreAt::Memory {
         return Err(in_memory());
     }
+    open::tell_store(&config);
     let done = open::runtime()?.block_on(async {
-        anyhow::Ok(match open::store(&config).await? {
+        anyhow::Ok(match open::store(&config, if_absent).await? {
             Ok(store) => work(store).await,
             Err(fault) => Err(fault),
         })

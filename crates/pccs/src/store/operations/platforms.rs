@@ -10,7 +10,7 @@ use super::super::{
     Changed, MOST_SELECTIONS, Platform, PlatformCertificate, PlatformKey, Selection, StoreError,
     WithCertificates, spelling, statements,
 };
-use super::{note, readable};
+use super::{note, one, readable};
 
 /// See [`Store::platform`](super::super::Store::platform).
 pub(in super::super) struct OnePlatform(pub(in super::super) PlatformKey);
@@ -83,6 +83,20 @@ fn selection(mut row: Row) -> Result<(PlatformKey, Selection), StoreError> {
     let key = spelling::key(&mut row)?;
     let (raw, chosen) = (spelling::tcbm(&mut row)?, spelling::tcbm(&mut row)?);
     Ok((key, Selection { raw, chosen }))
+}
+
+/// See [`Store::count_platforms`](super::super::Store::count_platforms).
+pub(in super::super) struct CountPlatforms;
+
+impl Operation for CountPlatforms {
+    type Output = u64;
+    const WRITES: bool = false;
+
+    async fn run(self, session: &mut impl Session) -> Result<u64, StoreError> {
+        let mut rows = session.rows(statements::COUNT_PLATFORMS, vec![]).await?;
+        let count = one(&mut rows)?.integer()?;
+        u64::try_from(count).map_err(|_| StoreError::Broken(format!("{count} is no count")))
+    }
 }
 
 /// See [`Store::put_platform`](super::super::Store::put_platform).

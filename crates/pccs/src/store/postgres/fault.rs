@@ -17,6 +17,11 @@ pub(super) fn explain(fault: &tokio_postgres::Error) -> StoreError {
     if *code == SqlState::DISK_FULL || *code == SqlState::READ_ONLY_SQL_TRANSACTION {
         return StoreError::Unwritable(text);
     }
+    // The role, its password, the database that was named; a right that it lacks.
+    let is_refused = ["28", "3D", "42501"].iter().any(|class| code.code().starts_with(class));
+    if is_refused {
+        return StoreError::Refused(text);
+    }
     // Connections, resources, interventions of the operator; a rival's lock; to be tried again.
     let passes = ["08", "53", "57", "55P03", "40"];
     if passes.iter().any(|class| code.code().starts_with(class)) {
