@@ -87,7 +87,7 @@ impl ClientBuilder {
 fn open(source: Source, transports: &mut Transports) -> Result<Opened, SourceError> {
     let name = source.to_string();
     let address = match source.place {
-        Place::Files(path) => return Ok(Opened::Files(Files { path })),
+        Place::Files(path) => return Ok(Opened::Files(Files::new(path))),
         Place::Service(address) => address,
     };
     if address.base.scheme() != "https" && !is_loopback(&address.base) {

@@ -15,6 +15,7 @@ use tdattest_verifier::result::Judgement;
 use tdattest_verifier::wire::collateral::Collateral;
 use tdattest_verifier::wire::pcs::{PcsRequest, PcsRequests};
 use tdattest_verifier::wire::time::UnixTime;
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::Sources;
@@ -92,10 +93,13 @@ impl Keeper {
         let mut outcomes = Vec::new();
         for group in [others, root] {
             let mut tasks = JoinSet::new();
+            let places = Arc::new(Semaphore::new(PARALLEL));
             for request in group {
                 let (cache, client) = (self.cache.clone(), self.client.clone());
-                let now = self.now;
+                let (now, places) = (self.now, Arc::clone(&places));
                 tasks.spawn(async move {
+                    // The semaphore is never closed.
+                    let _place = places.acquire().await;
                     let outcome = match (cache, client) {
                         (Some(cache), _) => cache.document(request).await,
                         (None, Some(client)) => unkept(&client, request, now).await,
@@ -240,9 +244,58 @@ fn fetch_remedy(fault: &FetchError) -> &'static str {
     }
 }
 
+/// Documents that are asked for at once: a service must not take an export of many families for an attack.
+const PARALLEL: usize = 8;
+
 /// How long a document may take from a source, for somebody who waits.
 const DEADLINE: Duration = Duration::from_secs(20);
 const ATTEMPTS: u32 = 2;
 
 /// Digits that tell one root key from another.
 const FINGERPRINT_DIGITS: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tdattest_collateral::Fetching;
+    use tdattest_verifier::wire::pcs::EvaluationDataSet;
+
+    use super::*;
+
+    /// How many ask at once, at the most.
+    #[derive(Default)]
+    struct Counted {
+        now: AtomicUsize,
+        most: AtomicUsize,
+    }
+
+    impl Fetch for Counted {
+        fn fetch(&self, request: PcsRequest) -> Fetching<'_> {
+            Box::pin(async move {
+                let now = self.now.fetch_add(1, Ordering::SeqCst) + 1;
+                self.most.fetch_max(now, Ordering::SeqCst);
+                // Whoever may ask does so before this one goes on.
+                tokio::task::yield_now().await;
+                self.now.fetch_sub(1, Ordering::SeqCst);
+                Err(FetchError::NoSource(request))
+            })
+        }
+    }
+
+    #[test]
+    fn no_more_than_eight_documents_are_asked_for_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let source = Arc::new(Counted::default());
+        let now = UnixTime::from_secs(0).unwrap();
+        let judge = Arc::new(Authenticator::new(TrustAnchor::intel()));
+        let fetch = Arc::clone(&source) as Arc<dyn Fetch>;
+        let cache = Cache::new(folder.path(), fetch, judge, Arc::new(move || now));
+        let keeper = Keeper { client: None, cache: Some(Arc::new(cache)), now };
+        let numbers = (1..=40).map(EvaluationDataSet::Number);
+        let requests: Vec<PcsRequest> = numbers.map(PcsRequest::QveIdentity).collect();
+        let outcomes = keeper.documents(&requests).unwrap();
+        assert_eq!(outcomes.len(), requests.len());
+        assert_eq!(source.most.load(Ordering::SeqCst), PARALLEL);
+    }
+}
