@@ -160,6 +160,23 @@ fn the_service_of_a_file_of_qcnl_is_asked() {
 }
 
 #[test]
+fn verify_says_what_to_do_as_fetch_does() {
+    let sandbox = sandbox("remedies");
+    let newer = Pcs::start(&sandbox, &["--at", AT]);
+    assert_code(&run(&sandbox, AT, &["verify", "q", "--source", &newer.url]), 0);
+    let older = Pcs::start(&sandbox, &["--at", "2026-10-20T00:00:00Z"]);
+    let hint = |run: &Run| run.stderr.lines().last().unwrap().to_owned();
+    let late = "2026-12-01T00:00:01Z";
+    for source in [&older.url, &nowhere()] {
+        let fetch = run(&sandbox, late, &["collateral", "fetch", "q", "--source", source]);
+        let verify = run(&sandbox, late, &["verify", "q", "--source", source]);
+        assert_code(&verify, 3);
+        assert!(hint(&verify).starts_with("hint: "), "{}", verify.stderr);
+        assert_eq!(hint(&verify), hint(&fetch));
+    }
+}
+
+#[test]
 fn a_source_that_lies_is_not_believed_and_nothing_of_it_is_kept() {
     let sandbox = sandbox("lies");
     let pcs = Pcs::start(&sandbox, &["--at", AT, "--fail", "tcb=lie:tcb-info.signature"]);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use tdattest_collateral::archive::collateral;
-use tdattest_collateral::cache::{CacheError, Cached, Failure, Origin};
+use tdattest_collateral::cache::{CacheError, Cached, Failure, FolderError, Origin};
 use tdattest_collateral::{
     Archive, Authenticate, Cache, Client, Fetch, FetchError, RetryPolicy, Source, SourceError,
 };
@@ -21,6 +21,7 @@ use tokio::task::JoinSet;
 use super::Sources;
 use crate::authenticate::Authenticator;
 use crate::output::{self, Hinted};
+use crate::report::Judged;
 
 /// What fetches and keeps, for one command.
 pub(crate) struct Keeper {
@@ -121,14 +122,16 @@ impl Keeper {
     /// # Errors
     /// When a document cannot be had: an error with a remedy, for exit code 3.
     pub(crate) fn collateral(&self, requests: &PcsRequests) -> Result<Collateral, Unavailable> {
-        let failed = |fault: anyhow::Error| Unavailable(fault.to_string(), String::new());
+        let failed = |fault: String, remedy: &str| Unavailable(fault, remedy.into());
         let mut documents = Vec::new();
-        for (request, outcome) in self.documents(&requests.0).map_err(failed)? {
+        let outcomes = self.documents(&requests.0);
+        let outcomes = outcomes.map_err(|fault| failed(format!("{fault:#}"), NO_EVENTS))?;
+        for (request, outcome) in outcomes {
             let cached = outcome.map_err(|fault| Unavailable::of(request, &fault))?;
             note(&cached);
             documents.push(cached.endorsement);
         }
-        collateral(&documents).map_err(|fault| failed(fault.into()))
+        collateral(&documents).map_err(|fault| failed(fault.to_string(), NO_FIT))
     }
 }
 
@@ -143,8 +146,8 @@ impl Unavailable {
     }
 
     /// As what decides a judgement.
-    pub(crate) fn judgement(self) -> Judgement {
-        Judgement::CollateralUnavailable(self.0)
+    pub(crate) fn judged(self) -> Judged {
+        Judged { judgement: Judgement::CollateralUnavailable(self.0), remedy: Some(self.1) }
     }
 
     pub(crate) fn error(self) -> anyhow::Error {
@@ -216,6 +219,9 @@ fn remedy(failure: &Failure) -> &'static str {
         Failure::Ended { .. } => {
             "the source has old documents, or this machine's clock is ahead; --at judges as of another time"
         }
+        Failure::Seen(FolderError::Read { .. }) => {
+            "let this user read it, or keep documents elsewhere: --cache-dir DIR"
+        }
         Failure::Seen(_) => {
             "remove the file if you know why it is so; then nothing has been seen before"
         }
@@ -243,6 +249,10 @@ fn fetch_remedy(fault: &FetchError) -> &'static str {
         }
     }
 }
+
+const NO_EVENTS: &str = "check the limits of this system: open files, processes";
+
+const NO_FIT: &str = "ask for newer ones (--refresh), or another source";
 
 /// Documents that are asked for at once: a service must not take an export of many families for an attack.
 const PARALLEL: usize = 8;
@@ -281,6 +291,15 @@ mod tests {
                 Err(FetchError::NoSource(request))
             })
         }
+    }
+
+    #[test]
+    fn what_was_seen_is_not_to_be_removed_because_it_may_not_be_read() {
+        let path = PathBuf::from("seen.json");
+        let fault = "permission denied".to_owned();
+        let forbidden = Failure::Seen(FolderError::Read { path: path.clone(), fault });
+        let damaged = Failure::Seen(FolderError::Malformed { path, fault: String::new() });
+        assert_ne!(remedy(&forbidden), remedy(&damaged));
     }
 
     #[test]
