@@ -177,6 +177,19 @@ fn verify_says_what_to_do_as_fetch_does() {
 }
 
 #[test]
+fn http_to_another_machine_is_said_when_it_is_used() {
+    let sandbox = sandbox("http");
+    let warned = |source: &str| {
+        let verify = ["verify", "q", "--cached", "--source", source, "--dangerous-allow-http"];
+        let verify = run(&sandbox, AT, &verify);
+        assert_code(&verify, 3);
+        verify.stderr.contains(&format!("warning: {source} "))
+    };
+    assert!(warned("http://pccs.example"));
+    assert!(!warned("http://localhost") && !warned("https://pccs.example"));
+}
+
+#[test]
 fn a_source_that_lies_is_not_believed_and_nothing_of_it_is_kept() {
     let sandbox = sandbox("lies");
     let pcs = Pcs::start(&sandbox, &["--at", AT, "--fail", "tcb=lie:tcb-info.signature"]);

@@ -102,7 +102,7 @@ impl Cache {
     /// # Errors
     /// When there is none that holds.
     pub async fn document(&self, request: PcsRequest) -> Result<Cached, CacheError> {
-        let (held, need) = self.look(request);
+        let Look { held, need, .. } = self.look(request);
         match (held, need) {
             (Some(held), Need::Nothing) => Ok(held),
             (Some(held), Need::Soon) => self.refresh(request, held).await,
@@ -153,7 +153,8 @@ impl Cache {
             Joined::Landed(outcome) => return *outcome,
         };
         let lock = self.locked(&request).await;
-        let (held, need) = match self.look(request) {
+        let found = self.look(request);
+        let (held, need) = match (found.held, found.need) {
             (None, _) => (held, Need::Now),
             found => found,
         };
@@ -162,6 +163,7 @@ impl Cache {
             (Some(held), Need::Nothing | Need::Soon) => Ok(held),
             (held, Need::Now) | (held @ None, _) => self.renewed(request, held).await,
         };
+        let outcome = outcome.map_err(|fault| with_kept(fault, found.not_believed));
         drop(lock);
         turn.land(outcome)
     }
@@ -305,11 +307,14 @@ impl Cache {
     }
 
     /// What is kept, and whether a newer one is wanted.
-    fn look(&self, request: PcsRequest) -> (Option<Cached>, Need) {
-        let held = self.held(request).unwrap_or_else(|fault| {
-            tracing::warn!(%request, fault, "a kept document is not believed");
-            None
-        });
+    fn look(&self, request: PcsRequest) -> Look {
+        let (held, not_believed) = match self.held(request) {
+            Ok(held) => (held, None),
+            Err(fault) => {
+                tracing::warn!(%request, %fault, "a kept document is not believed");
+                (None, Some(fault))
+            }
+        };
         let now = (self.clock)();
         let need = match &held {
             // What is kept may be what keeps out the documents that are to be taken.
@@ -323,20 +328,27 @@ impl Cache {
             },
             None => Need::Now,
         };
-        (held, need)
+        Look { held, need, not_believed }
     }
 
-    fn held(&self, request: PcsRequest) -> Result<Option<Cached>, String> {
-        let limit = ENTRY_BYTES;
-        let text = self.folder.read(Shelf::Documents, &request, limit);
-        let Some(text) = text.map_err(|fault| fault.to_string())? else { return Ok(None) };
-        let kept = sole_document(&text).map_err(|fault| fault.to_string())?;
+    fn held(&self, request: PcsRequest) -> Result<Option<Cached>, FolderError> {
+        let Some(text) = self.folder.read(Shelf::Documents, &request, ENTRY_BYTES)? else {
+            return Ok(None);
+        };
+        let damaged = |fault: String| {
+            let path = self.folder.path(Shelf::Documents, &request);
+            FolderError::Malformed { path, fault }
+        };
+        let kept = sole_document(&text).map_err(|fault| damaged(fault.to_string()))?;
         let Kept { endorsement, fetched_at } = kept;
         let checked = self.verified(request, &endorsement).and_then(|validity| {
             self.admit(request, &validity)?;
             Ok(validity)
         });
-        let validity = checked.map_err(|fault| fault.to_string())?;
+        let validity = checked.map_err(|failure| match failure {
+            Failure::Seen(fault) => fault,
+            failure => damaged(failure.to_string()),
+        })?;
         self.catch_up(&request, Edition::of(&validity));
         Ok(Some(Cached { endorsement, validity, fetched_at, origin: Origin::Cache }))
     }
@@ -370,6 +382,24 @@ impl std::fmt::Debug for Cache {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Cache").field("folder", &self.folder).finish_non_exhaustive()
     }
+}
+
+/// Why there is nothing, with what is wrong with the file that is there.
+fn with_kept(fault: CacheError, not_believed: Option<FolderError>) -> CacheError {
+    match (fault, not_believed) {
+        // It says itself which file.
+        (fault @ CacheError::Nothing(Failure::Seen(_)), _) => fault,
+        (CacheError::Nothing(failure), Some(kept)) => CacheError::NotBelieved { kept, failure },
+        (fault, _) => fault,
+    }
+}
+
+/// What is kept of a document, and whether a newer one is wanted.
+struct Look {
+    held: Option<Cached>,
+    need: Need,
+    /// What is kept and cannot be served.
+    not_believed: Option<FolderError>,
 }
 
 /// Every document that is kept in the folder of a cache, not verified; an error for each file that is none.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use tdattest_collateral::archive::Kept;
-use tdattest_collateral::cache::{CacheError, Cached, Failure, Origin, kept_in};
+use tdattest_collateral::cache::{CacheError, Cached, Failure, FolderError, Origin, kept_in};
 use tdattest_collateral::guard::{Rollback, require_sets};
 use tdattest_collateral::{Archive, Authenticate as _, Client, Source};
 use tdattest_wire::endorsement::Endorsement;
@@ -173,6 +173,13 @@ fn a_file_that_somebody_changed_is_not_believed() {
         };
         assert_ne!(changed, text);
         fs::write(&path, changed).unwrap();
+        // Where no other is to be had, the file is named.
+        world.source.set(Script::Away);
+        let away = block_on(world.cache().document(tcb_info()));
+        let Err(CacheError::NotBelieved { kept, failure }) = away else { panic!("{away:?}") };
+        assert_eq!(failure, Failure::Fetch(Scripted::unreachable()), "{change}");
+        assert!(matches!(kept, FolderError::Malformed { path: named, .. } if named == path));
+        world.serve_of(day(0));
         let again = served(&world, tcb_info());
         assert_eq!(
             (again.origin, again.endorsement),
