@@ -252,6 +252,60 @@ fn a_check_goes_from_ok_over_a_warning_to_failure_as_time_passes() {
 }
 
 #[test]
+fn a_check_tells_what_a_cache_would_not_serve_and_what_it_lacks() {
+    let sandbox = sandbox("unserved");
+    let pcs = Pcs::start(&sandbox, &["--at", AT]);
+    let fetch = |at: &str, url: &str, more: &[&str]| {
+        let fetch = ["collateral", "fetch", "q", "--source", url, "-o", "b.json"];
+        assert_code(&run(&sandbox, at, &[&fetch[..], more].concat()), 0);
+    };
+    fetch(AT, &pcs.url, &[]);
+    let cache = sandbox.path().join("cache/tdattest");
+    let cache = fs::read_dir(cache).unwrap().next().unwrap().unwrap().path();
+    let documents = cache.join("documents");
+    let old: Vec<_> = fs::read_dir(&documents)
+        .unwrap()
+        .map(|file| file.unwrap().path())
+        .map(|path| (fs::read(&path).unwrap(), path))
+        .collect();
+    let later = "2026-11-03T00:00:00Z";
+    fetch(later, &Pcs::start(&sandbox, &["--at", later]).url, &["--refresh"]);
+    // The folder that was named for the cache, and the one in it.
+    for place in [&[][..], &["cache/tdattest"], &[cache.to_str().unwrap()]] {
+        let check = [&["collateral", "check"], place].concat();
+        assert_code(&run(&sandbox, later, &check), 0);
+    }
+
+    // A backup of the documents alone: they are current, and no more served.
+    let newer = old.clone().into_iter().map(|(_, path)| (fs::read(&path).unwrap(), path));
+    let newer: Vec<_> = newer.collect();
+    old.into_iter().for_each(|(text, path)| fs::write(path, text).unwrap());
+    assert_code(&run(&sandbox, later, &["verify", "q", "--cached"]), 3);
+    let check = run(&sandbox, later, &["collateral", "check", "--json"]);
+    assert_code(&check, 1);
+    assert_eq!(states_of(&check.json()), ["broken".to_owned()].into());
+
+    newer.into_iter().for_each(|(text, path)| fs::write(path, text).unwrap());
+    for name in ["sgx-pckcrl-ca-platform-encoding-der.json", "sgx-rootcacrl.json"] {
+        let text = fs::read(documents.join(name)).unwrap();
+        fs::remove_file(documents.join(name)).unwrap();
+        assert_code(&run(&sandbox, later, &["verify", "q", "--cached"]), 3);
+        let check = run(&sandbox, later, &["collateral", "check", "--json"]);
+        assert_code(&check, 1);
+        let json = check.json();
+        assert_eq!(json["missing"].as_array().unwrap().len(), 1);
+        assert_eq!(Schema::read("collateral-windows.json").faults(&json), Vec::<String>::new());
+        fs::write(documents.join(name), text).unwrap();
+    }
+    assert_code(&run(&sandbox, later, &["collateral", "check"]), 0);
+
+    // Nothing is the same wherever it is.
+    let nothing = r#"{ "schema": "tdattest.collateral-archive/1", "documents": [] }"#;
+    sandbox.write("nothing.json", nothing);
+    assert_code(&run(&sandbox, AT, &["collateral", "check", "nothing.json"]), 3);
+}
+
+#[test]
 fn figures_for_prometheus_are_the_seconds_that_are_left() {
     let sandbox = sandbox("prometheus");
     let pcs = Pcs::start(&sandbox, &["--at", AT]);

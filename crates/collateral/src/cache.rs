@@ -11,6 +11,7 @@
 
 mod flight;
 pub(crate) mod folder;
+mod kept;
 mod refresh;
 mod served;
 
@@ -23,16 +24,18 @@ use tdattest_wire::pcs::PcsRequest;
 use tdattest_wire::time::UnixTime;
 
 pub use folder::FolderError;
+pub use kept::kept_in;
 pub use refresh::LEAD_S;
 pub use served::{CacheError, Cached, Failure, Origin};
 
-use crate::archive::{Archive, ArchiveError, Kept};
+use crate::archive::{Archive, Kept};
 use crate::authenticate::Authenticate;
 use crate::error::FetchError;
 use crate::fetch::Fetch;
-use crate::guard::{self, Edition, Guard};
+use crate::guard::{Edition, Guard};
 use flight::{Flights, Joined};
 use folder::{Folder, Locked, Shelf};
+use kept::{ENTRY_BYTES, sole_document};
 use refresh::Need;
 
 /// Says what time it is.
@@ -262,19 +265,7 @@ impl Cache {
         if self.allow_rollback {
             return Ok(());
         }
-        let found = Edition::of(validity);
-        if let Some(seen) = self.guard.seen(&request).map_err(Failure::Seen)? {
-            seen.admit(request, &found).map_err(Failure::Rollback)?;
-        }
-        let Some(standard) = guard::standard_of(&request) else { return Ok(()) };
-        let seen = self.guard.seen(&standard).map_err(Failure::Seen)?;
-        let standard = seen.and_then(|seen| seen.evaluation_data_number);
-        match (found.evaluation_data_number, standard) {
-            (Some(early), Some(standard)) => {
-                guard::require_not_behind(request, early, standard).map_err(Failure::Rollback)
-            }
-            _ => Ok(()),
-        }
+        self.guard.admit(request, validity)
     }
 
     /// Writes a document down. One that cannot be is served all the same: it was verified.
@@ -401,44 +392,6 @@ struct Look {
     /// What is kept and cannot be served.
     not_believed: Option<FolderError>,
 }
-
-/// Every document that is kept in the folder of a cache, not verified; an error for each file that is none.
-///
-/// # Errors
-/// When the folder cannot be read.
-pub fn kept_in(folder: &Path) -> Result<Vec<Result<Kept, FolderError>>, FolderError> {
-    let files = Folder::new(folder).files(Shelf::Documents)?;
-    let document = |path: std::path::PathBuf| match folder::read(&path, ENTRY_BYTES)? {
-        None => Err(FolderError::Read { path, fault: "it is gone".into() }),
-        Some(text) => {
-            named_document(&text, &path).map_err(|fault| FolderError::Malformed { path, fault })
-        }
-    };
-    Ok(files.into_iter().map(document).collect())
-}
-
-/// An entry under another name than its own is a copy that nobody serves.
-fn named_document(text: &[u8], path: &Path) -> Result<Kept, String> {
-    let kept = sole_document(text).map_err(|fault| fault.to_string())?;
-    let name = folder::file_name(&kept.endorsement.request);
-    if path.file_name().is_none_or(|found| found != name.as_str()) {
-        return Err(format!("it is another document's: expected the name `{name}`"));
-    }
-    Ok(kept)
-}
-
-/// An entry is an archive of one document.
-fn sole_document(text: &[u8]) -> Result<Kept, ArchiveError> {
-    let archive = Archive::parse(text)?;
-    let mut documents = archive.documents();
-    match (documents.next(), documents.next()) {
-        (Some(kept), None) => Ok(kept.clone()),
-        _ => Err(ArchiveError::Malformed("expected one document".into())),
-    }
-}
-
-/// Largest file of a document, in bytes: a CRL at its bound in hexadecimal, with its chain.
-const ENTRY_BYTES: usize = 8 * 1024 * 1024;
 
 /// How long a lock is waited for: a minute, which is longer than a fetch may take.
 const LOCK_TRIES: u32 = 1200;

@@ -13,7 +13,8 @@ use crate::output::{self, printable};
 
 /// Check that documents are genuine and current, for monitors
 ///
-/// Looks at what is kept, or at a file, and never at the network.
+/// Looks at what is kept, or at a file, and never at the network. Of a cache it tells what `tdattest verify` would not
+/// take from it; of a cache or an archive also what is missing there.
 #[derive(clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -54,7 +55,8 @@ Examples:
 
 Exit codes:
   0  all current; documents that end before long are named on standard error
-  1  a document has ended, or is not genuine, or is from the future: this clock is more than five minutes behind
+  1  a document has ended, is missing, or is not genuine, or is older than one that was seen, or is from the future: this
+     clock is more than five minutes behind
   2  misuse
   3  there is nothing to check, or it cannot be read
 With --nagios: 0 OK, 1 warning, 2 critical, 3 unknown; a mistake in the configuration is 3 too.
