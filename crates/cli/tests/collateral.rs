@@ -306,6 +306,47 @@ fn a_check_tells_what_a_cache_would_not_serve_and_what_it_lacks() {
 }
 
 #[test]
+fn what_is_kept_is_refreshed_and_what_ended_long_ago_forgotten_but_not_that_it_was_seen() {
+    let sandbox = sandbox("refreshed");
+    let collateral = |at: &str, more: &[&str]| run(&sandbox, at, &[&["collateral"], more].concat());
+    assert_code(&collateral(AT, &["refresh"]), 3);
+    let pcs = Pcs::start(&sandbox, &["--at", AT]);
+    let fetch = ["fetch", "q", "--source", &pcs.url, "-o", "b.json"];
+    assert_code(&collateral(AT, &fetch), 0);
+    let later = "2026-11-03T00:00:00Z";
+    let newer = Pcs::start(&sandbox, &["--at", later]);
+    let refreshed = collateral(later, &["refresh", "--source", &newer.url]);
+    assert_code(&refreshed, 0);
+    assert_eq!(refreshed.stdout, "refreshed 4 of 4 documents\n");
+
+    // Each on its own, and what is kept stays.
+    let ailing = Pcs::start(&sandbox, &["--at", later, "--fail", "tcb=404"]);
+    let refreshed = collateral(later, &["refresh", "--source", &ailing.url]);
+    assert_code(&refreshed, 3);
+    assert_eq!(refreshed.stdout, "refreshed 3 of 4 documents\n");
+    assert_code(&collateral(later, &["check"]), 0);
+    for mistake in [&["--cached"][..], &["--no-cache"], &["--set", "early"]] {
+        assert_code(&collateral(later, &[&["refresh"], mistake].concat()), 2);
+    }
+
+    let ended = "2026-12-10T00:00:00Z";
+    let check = collateral(ended, &["check"]);
+    assert_code(&check, 1);
+    assert!(check.stderr.contains("\nhint: "), "{}", check.stderr);
+    let forget = |more: &[&str]| collateral(ended, &[&["forget"], more].concat());
+    assert_eq!(forget(&[]).stdout, "forgot 0 documents\n");
+    let forgot = forget(&["--ended", "1d"]);
+    assert_code(&forgot, 0);
+    assert_eq!(forgot.stdout, "forgot 3 documents\n");
+    assert_eq!(kept(&sandbox), ["sgx-rootcacrl.json".to_owned()].into());
+    assert_code(&collateral(ended, &["check"]), 0);
+    // Genuine, current, and older than what was forgotten.
+    let older = run(&sandbox, AT, &["verify", "q", "--source", &pcs.url]);
+    assert_code(&older, 3);
+    assert!(older.stderr.contains("has been seen before"), "{}", older.stderr);
+}
+
+#[test]
 fn figures_for_prometheus_are_the_seconds_that_are_left() {
     let sandbox = sandbox("prometheus");
     let pcs = Pcs::start(&sandbox, &["--at", AT]);

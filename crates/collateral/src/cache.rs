@@ -130,6 +130,24 @@ impl Cache {
         Ok(self.kept(Cached { endorsement, validity, fetched_at, origin }))
     }
 
+    /// Removes a document that ended before this time. What was seen of it stays: nothing older is taken later on.
+    ///
+    /// Blocks for as long as somebody fetches the same document.
+    ///
+    /// # Errors
+    /// When it is not genuine, or cannot be read or removed.
+    pub fn forget(&self, request: PcsRequest, ended_before: UnixTime) -> Result<bool, FolderError> {
+        // Whoever fetches it is about to keep a newer one.
+        let _lock = self.locked_blocking(&request);
+        let Some((_, validity)) = self.entry(request)? else { return Ok(false) };
+        if validity.ends() >= ended_before {
+            return Ok(false);
+        }
+        self.guard.remember(&request, Edition::of(&validity))?;
+        self.folder.remove(Shelf::Documents, &request)?;
+        Ok(true)
+    }
+
     /// A newer one is due: one caller asks for it, and has the kept one if it does not come.
     async fn refresh(&self, request: PcsRequest, held: Cached) -> Result<Cached, CacheError> {
         let flight = self.flights.of(request);
@@ -323,25 +341,30 @@ impl Cache {
     }
 
     fn held(&self, request: PcsRequest) -> Result<Option<Cached>, FolderError> {
+        let Some((kept, validity)) = self.entry(request)? else { return Ok(None) };
+        self.admit(request, &validity).map_err(|failure| match failure {
+            Failure::Seen(fault) => fault,
+            failure => self.damaged(request, failure.to_string()),
+        })?;
+        self.catch_up(&request, Edition::of(&validity));
+        let Kept { endorsement, fetched_at } = kept;
+        Ok(Some(Cached { endorsement, validity, fetched_at, origin: Origin::Cache }))
+    }
+
+    /// What stands in the file of a document, verified; it may be older than what was seen.
+    fn entry(&self, request: PcsRequest) -> Result<Option<(Kept, Validity)>, FolderError> {
         let Some(text) = self.folder.read(Shelf::Documents, &request, ENTRY_BYTES)? else {
             return Ok(None);
         };
-        let damaged = |fault: String| {
-            let path = self.folder.path(Shelf::Documents, &request);
-            FolderError::Malformed { path, fault }
-        };
-        let kept = sole_document(&text).map_err(|fault| damaged(fault.to_string()))?;
-        let Kept { endorsement, fetched_at } = kept;
-        let checked = self.verified(request, &endorsement).and_then(|validity| {
-            self.admit(request, &validity)?;
-            Ok(validity)
-        });
-        let validity = checked.map_err(|failure| match failure {
-            Failure::Seen(fault) => fault,
-            failure => damaged(failure.to_string()),
-        })?;
-        self.catch_up(&request, Edition::of(&validity));
-        Ok(Some(Cached { endorsement, validity, fetched_at, origin: Origin::Cache }))
+        let kept =
+            sole_document(&text).map_err(|fault| self.damaged(request, fault.to_string()))?;
+        let validity = self.verified(request, &kept.endorsement);
+        let validity = validity.map_err(|fault| self.damaged(request, fault.to_string()))?;
+        Ok(Some((kept, validity)))
+    }
+
+    fn damaged(&self, request: PcsRequest, fault: String) -> FolderError {
+        FolderError::Malformed { path: self.folder.path(Shelf::Documents, &request), fault }
     }
 
     /// Remembers a kept edition whose writer died before it did. Where nothing can be written the document still holds.

@@ -124,6 +124,17 @@ impl Folder {
             .map_err(|fault| FolderError::Write { path, fault: reason(&fault) })
     }
 
+    /// Removes the file of a document, if there is one.
+    pub(crate) fn remove(&self, shelf: Shelf, request: &PcsRequest) -> Result<(), FolderError> {
+        let path = self.path(shelf, request);
+        match fs::remove_file(&path) {
+            Err(fault) if fault.kind() != io::ErrorKind::NotFound => {
+                Err(FolderError::Write { path, fault: reason(&fault) })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Takes the lock of a document, unless another process has it.
     pub(crate) fn try_lock(&self, request: &PcsRequest) -> Result<Locked, FolderError> {
         let path = self.path(Shelf::Locks, request);

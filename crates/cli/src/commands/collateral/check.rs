@@ -94,9 +94,16 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
     problems(&listing).iter().for_each(|line| output::note(line));
     Ok(match listing.standing() {
         Standing::Current | Standing::Warning => Exit::Success,
-        Standing::Failed => Exit::Refused,
+        Standing::Failed => {
+            output::note(&output::hint(if listing.is_cache() { OF_CACHE } else { OF_FILE }));
+            Exit::Refused
+        }
     })
 }
+
+const OF_CACHE: &str = "`tdattest collateral refresh` asks for all that is kept, `tdattest collateral fetch QUOTE` for what is missing; `tdattest collateral forget` removes what ended long ago";
+
+const OF_FILE: &str = "make it again: `tdattest collateral fetch` makes a bundle, `tdattest collateral export` an archive";
 
 /// As a Nagios plugin: what goes wrong is on the one line too, and unknown.
 fn as_plugin(args: &Args, outcome: Result<Result<Place, String>>) -> Result<Exit> {
@@ -135,7 +142,7 @@ impl Args {
     }
 }
 
-fn parse_span(text: &str) -> Result<u64, String> {
+pub(super) fn parse_span(text: &str) -> Result<u64, String> {
     let expected = || "expected a number with s, m, h or d, such as 7d".to_owned();
     let (number, unit) =
         text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(expected)?;

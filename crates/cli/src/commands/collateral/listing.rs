@@ -23,6 +23,7 @@ pub(super) struct Listing {
     faults: Vec<(Option<PcsRequest>, String)>,
     /// What quotes cannot be verified without.
     missing: Vec<PcsRequest>,
+    is_cache: bool,
 }
 
 /// How all of the documents stand together.
@@ -37,9 +38,9 @@ impl Listing {
     /// Verifies every document and looks at its window.
     pub(super) fn new(place: Place, warn_s: u64) -> Self {
         let Place { documents, name, authenticate, now } = place;
-        let missing = documents.missing();
+        let (missing, is_cache) = (documents.missing(), matches!(documents.kind, Kind::Cache(_)));
         let (windows, faults) = (Vec::new(), Vec::new());
-        let mut listing = Self { name, now, warn_s, windows, faults, missing };
+        let mut listing = Self { name, now, warn_s, windows, faults, missing, is_cache };
         for found in documents.found {
             let window = found.window(&authenticate);
             match window.and_then(|window| served(window, &documents.kind)) {
@@ -82,6 +83,10 @@ impl Listing {
             (_, "-") => document(request),
             (_, set) => format!("{} ({set})", document(request)),
         })
+    }
+
+    pub(super) fn is_cache(&self) -> bool {
+        self.is_cache
     }
 
     pub(super) fn standing(&self) -> Standing {
