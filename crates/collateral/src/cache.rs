@@ -403,7 +403,9 @@ fn with_kept(fault: CacheError, not_believed: Option<FolderError>) -> CacheError
     match (fault, not_believed) {
         // It says itself which file.
         (fault @ CacheError::Nothing(Failure::Seen(_)), _) => fault,
-        (CacheError::Nothing(failure), Some(kept)) => CacheError::NotBelieved { kept, failure },
+        (CacheError::Nothing(failure), Some(kept)) => {
+            CacheError::NotBelieved { kept: Box::new(kept), failure }
+        }
         (fault, _) => fault,
     }
 }

@@ -78,7 +78,7 @@ pub enum CacheError {
     #[error("{failure}; what is kept is not believed: {kept}")]
     NotBelieved {
         /// Which file, and what is wrong with it.
-        kept: FolderError,
+        kept: Box<FolderError>,
         /// Why none came.
         failure: Failure,
     },

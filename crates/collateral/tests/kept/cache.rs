@@ -178,7 +178,7 @@ fn a_file_that_somebody_changed_is_not_believed() {
         let away = block_on(world.cache().document(tcb_info()));
         let Err(CacheError::NotBelieved { kept, failure }) = away else { panic!("{away:?}") };
         assert_eq!(failure, Failure::Fetch(Scripted::unreachable()), "{change}");
-        assert!(matches!(kept, FolderError::Malformed { path: named, .. } if named == path));
+        assert!(matches!(*kept, FolderError::Malformed { path: ref named, .. } if *named == path));
         world.serve_of(day(0));
         let again = served(&world, tcb_info());
         assert_eq!(

@@ -55,8 +55,7 @@ Examples:
 
 Exit codes:
   0  all current; documents that end before long are named on standard error
-  1  a document has ended, is missing, or is not genuine, or is older than one that was seen, or is from the future: this
-     clock is more than five minutes behind
+  1  a document has ended, is missing, is not genuine, is older than one that was seen, or is from the future: this clock is more than five minutes behind
   2  misuse
   3  there is nothing to check, or it cannot be read
 With --nagios: 0 OK, 1 warning, 2 critical, 3 unknown; a mistake in the configuration is 3 too.
