@@ -191,6 +191,22 @@ fn a_file_that_somebody_changed_is_not_believed() {
 }
 
 #[test]
+fn drafts_of_processes_that_died_are_swept_and_those_of_today_stay() {
+    let world = World::new();
+    served(&world, tcb_info());
+    let folder = world.folder().join("documents");
+    let (old, fresh) = (folder.join(".new-old"), folder.join(".new-fresh"));
+    for draft in [&old, &fresh] {
+        fs::write(draft, "half of a document").unwrap();
+    }
+    let written = fs::metadata(&old).unwrap().modified().unwrap();
+    let days = std::time::Duration::from_secs(2 * DAY);
+    fs::File::options().write(true).open(&old).unwrap().set_modified(written - days).unwrap();
+    served(&world, PcsRequest::RootCaCrl);
+    assert!(!old.exists() && fresh.exists());
+}
+
+#[test]
 fn a_lower_evaluation_data_number_is_refused_though_the_entry_is_gone() {
     let world = World::new();
     let mut newer = platform();
