@@ -15,7 +15,7 @@ const STYLES: Styles = Styles::styled()
 
 /// Intel TDX and SGX attestation: make, inspect and verify quotes, and simulate the hardware that makes them
 ///
-/// Only `verify` without --collateral or --offline, `collateral fetch`, `collateral export`, `pccs`, and `qgs check`, which
+/// Only `verify` without --collateral or --offline, `collateral fetch`, `refresh` and `export`, `pccs`, and `qgs check`, which
 /// asks the PCCS of this host, go to a network. What a command finds out goes to standard output, all else to standard error.
 #[derive(Parser)]
 #[command(name = "tdattest", version, styles = STYLES, max_term_width = 100, after_long_help = EXAMPLES)]

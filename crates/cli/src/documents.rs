@@ -1,10 +1,12 @@
 //! Documents in a bundle, an archive, a folder of parts, or a cache: read, and looked at one by one.
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 use tdattest_collateral::archive::{ARCHIVE_BYTES, Archive, Kept};
 use tdattest_collateral::cache::kept_in;
 use tdattest_collateral::windows::Window;
+use tdattest_verifier::TrustAnchor;
 use tdattest_verifier::wire::certificate::Certificate;
 use tdattest_verifier::wire::collateral::Collateral;
 use tdattest_verifier::wire::endorsement::Endorsement;
@@ -17,6 +19,7 @@ use tdattest_verifier::wire::time::UnixTime;
 
 use crate::authenticate::Authenticator;
 use crate::input;
+use crate::sources::keeper::cache_folder;
 
 /// A document, and since when it is kept, where that is known.
 #[derive(Clone, Debug)]
@@ -31,6 +34,40 @@ pub(crate) struct Documents {
     pub(crate) found: Vec<Found>,
     /// Files of a cache that are no documents.
     pub(crate) faults: Vec<String>,
+    pub(crate) kind: Kind,
+}
+
+/// What sort of place it is.
+#[derive(Debug, Default)]
+pub(crate) enum Kind {
+    /// The collateral of one quote, which is whole: it could not be read otherwise.
+    #[default]
+    Collateral,
+    Archive,
+    /// The folder of a cache.
+    Cache(PathBuf),
+}
+
+impl Documents {
+    /// What verifying quotes takes beside the TCB info that is there, and is not there.
+    pub(crate) fn missing(&self) -> Vec<PcsRequest> {
+        if let Kind::Collateral = self.kind {
+            return Vec::new();
+        }
+        let there: BTreeSet<PcsRequest> =
+            self.found.iter().map(|found| found.endorsement.request).collect();
+        let mut needed = BTreeSet::new();
+        for request in &there {
+            if let PcsRequest::TcbInfo(tee, _, set) = *request {
+                needed.extend([PcsRequest::QeIdentity(tee, set), PcsRequest::RootCaCrl]);
+                // Either CA's will do: which one is for the quote to say.
+                if !there.contains(&PcsRequest::PckCrl(PckCa::Processor)) {
+                    needed.insert(PcsRequest::PckCrl(PckCa::Platform));
+                }
+            }
+        }
+        needed.difference(&there).copied().collect()
+    }
 }
 
 impl From<Kept> for Found {
@@ -50,9 +87,12 @@ impl Found {
 }
 
 /// What is at a path. The error is a sentence.
-pub(crate) fn at(path: &Path) -> Result<Documents, String> {
-    if path.join("documents").is_dir() {
-        return of_cache(path);
+///
+/// The folder that a user names for a cache has one for each anchor in it.
+pub(crate) fn at(path: &Path, anchor: &TrustAnchor) -> Result<Documents, String> {
+    let mut caches = [path.to_owned(), cache_folder(path, anchor)].into_iter();
+    if let Some(cache) = caches.find(|folder| folder.join("documents").is_dir()) {
+        return of_cache(&cache);
     }
     let fault = |fault: String| format!("{}: {fault}", input::shown(path));
     if !path.is_dir() {
@@ -60,7 +100,7 @@ pub(crate) fn at(path: &Path) -> Result<Documents, String> {
         if Archive::is_archive(&text) {
             let archive = Archive::parse(&text).map_err(|error| fault(error.to_string()))?;
             let found = archive.documents().cloned().map(Found::from).collect();
-            return Ok(Documents { found, faults: Vec::new() });
+            return Ok(Documents { found, faults: Vec::new(), kind: Kind::Archive });
         }
         let collateral =
             Collateral::from_bundle(&text).map_err(|error| fault(error.to_string()))?;
@@ -75,7 +115,7 @@ pub(crate) fn at(path: &Path) -> Result<Documents, String> {
 
 /// What is kept in a cache; nothing where there is none.
 pub(crate) fn of_cache(folder: &Path) -> Result<Documents, String> {
-    let mut documents = Documents::default();
+    let mut documents = Documents { kind: Kind::Cache(folder.into()), ..Documents::default() };
     for kept in kept_in(folder).map_err(|fault| fault.to_string())? {
         match kept {
             Ok(kept) => documents.found.push(kept.into()),
@@ -125,7 +165,7 @@ fn of_collateral(collateral: &Collateral) -> Result<Documents, ParseError> {
             root.map(|root| certificate_pem(root)).unwrap_or_default().as_bytes(),
         ),
     ];
-    Ok(Documents { found, faults: Vec::new() })
+    Ok(Documents { found, ..Documents::default() })
 }
 
 fn certificate_pem(der: &[u8]) -> String {

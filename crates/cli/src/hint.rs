@@ -7,17 +7,12 @@ use tdattest_verifier::wire::tcb_status::TcbStatus;
 
 /// The remedy for what decided a judgement.
 pub(crate) fn of(judgement: &Judgement) -> Option<String> {
-    if let Judgement::CollateralUnavailable(_) = judgement {
-        return Some(UNAVAILABLE.into());
-    }
     let error = judgement.errors().into_iter().next()?;
     if error.code == "policy.tcb-status" || error.code.starts_with("tcb.") {
         return judgement.facts().map(tcb);
     }
     Some(by_code(&error).into())
 }
-
-const UNAVAILABLE: &str = "check the network and the sources (--source names others), or bring it: --collateral BUNDLE; `tdattest collateral fetch` tells more";
 
 fn by_code(error: &ErrorView) -> &'static str {
     let (subject, fault) = error.code.split_once('.').unwrap_or((error.code, ""));

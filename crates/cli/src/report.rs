@@ -10,6 +10,19 @@ use crate::hint;
 use crate::output::{self, GOOD, printable};
 use crate::table::{Align, aligned, pairs};
 
+/// A judgement, and what to do about it where whoever made it knows more than the judgement says.
+#[derive(Debug)]
+pub(crate) struct Judged {
+    pub(crate) judgement: Judgement,
+    pub(crate) remedy: Option<String>,
+}
+
+impl From<Judgement> for Judged {
+    fn from(judgement: Judgement) -> Self {
+        Self { judgement, remedy: None }
+    }
+}
+
 /// A judgement in words.
 pub(crate) struct Report {
     /// What goes beside the answer: warnings, or why the answer is no.
@@ -20,12 +33,13 @@ pub(crate) struct Report {
 
 impl Report {
     /// Words a judgement.
-    pub(crate) fn new(judgement: &Judgement) -> Self {
+    pub(crate) fn new(judged: &Judged) -> Self {
+        let Judged { judgement, remedy } = judged;
         match judgement.facts() {
             Some(facts) if judgement.verdict() == Verdict::Accepted => {
                 accepted(facts, judgement.policy())
             }
-            _ => Self { notes: refused(judgement), answer: String::new() },
+            _ => Self { notes: refused(judgement, remedy.as_deref()), answer: String::new() },
         }
     }
 
@@ -75,7 +89,7 @@ fn custom_anchor(facts: &Facts) -> Option<String> {
     (!anchor.is_intel()).then(|| output::warning(&text))
 }
 
-fn refused(judgement: &Judgement) -> Vec<String> {
+fn refused(judgement: &Judgement, remedy: Option<&str>) -> Vec<String> {
     let errors = judgement.errors();
     let undecided = judgement.verdict() == Verdict::Undecided;
     let mut lines = Vec::new();
@@ -96,7 +110,8 @@ fn refused(judgement: &Judgement) -> Vec<String> {
         }
         lines.extend(custom_anchor(facts));
     }
-    lines.extend(hint::of(judgement).map(|hint| output::hint(&hint)));
+    let remedy = remedy.map(str::to_owned).or_else(|| hint::of(judgement));
+    lines.extend(remedy.map(|remedy| output::hint(&remedy)));
     lines
 }
 

@@ -246,6 +246,12 @@ pub(crate) fn with(
         return Ok(source);
     }
     let source = if allow_http { source.dangerous_allow_http() } else { source };
+    if allow_http && source.is_unencrypted() {
+        let text = format!(
+            "{source} is not encrypted: whoever is on the way reads along, and can withhold documents"
+        );
+        output::note(&output::warning(&text));
+    }
     let Some(path) = api_key_file else { return Ok(source) };
     let key = input::read(path, API_KEY_BYTES).map_err(|problem| anyhow!(problem))?;
     let key =

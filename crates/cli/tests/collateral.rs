@@ -160,6 +160,36 @@ fn the_service_of_a_file_of_qcnl_is_asked() {
 }
 
 #[test]
+fn verify_says_what_to_do_as_fetch_does() {
+    let sandbox = sandbox("remedies");
+    let newer = Pcs::start(&sandbox, &["--at", AT]);
+    assert_code(&run(&sandbox, AT, &["verify", "q", "--source", &newer.url]), 0);
+    let older = Pcs::start(&sandbox, &["--at", "2026-10-20T00:00:00Z"]);
+    let hint = |run: &Run| run.stderr.lines().last().unwrap().to_owned();
+    let late = "2026-12-01T00:00:01Z";
+    for source in [&older.url, &nowhere()] {
+        let fetch = run(&sandbox, late, &["collateral", "fetch", "q", "--source", source]);
+        let verify = run(&sandbox, late, &["verify", "q", "--source", source]);
+        assert_code(&verify, 3);
+        assert!(hint(&verify).starts_with("hint: "), "{}", verify.stderr);
+        assert_eq!(hint(&verify), hint(&fetch));
+    }
+}
+
+#[test]
+fn http_to_another_machine_is_said_when_it_is_used() {
+    let sandbox = sandbox("http");
+    let warned = |source: &str| {
+        let verify = ["verify", "q", "--cached", "--source", source, "--dangerous-allow-http"];
+        let verify = run(&sandbox, AT, &verify);
+        assert_code(&verify, 3);
+        verify.stderr.contains(&format!("warning: {source} "))
+    };
+    assert!(warned("http://pccs.example"));
+    assert!(!warned("http://localhost") && !warned("https://pccs.example"));
+}
+
+#[test]
 fn a_source_that_lies_is_not_believed_and_nothing_of_it_is_kept() {
     let sandbox = sandbox("lies");
     let pcs = Pcs::start(&sandbox, &["--at", AT, "--fail", "tcb=lie:tcb-info.signature"]);
@@ -219,6 +249,101 @@ fn a_check_goes_from_ok_over_a_warning_to_failure_as_time_passes() {
             assert_eq!((nagios.stdout.lines().count(), nagios.stderr.as_str()), (1, ""));
         }
     }
+}
+
+#[test]
+fn a_check_tells_what_a_cache_would_not_serve_and_what_it_lacks() {
+    let sandbox = sandbox("unserved");
+    let pcs = Pcs::start(&sandbox, &["--at", AT]);
+    let fetch = |at: &str, url: &str, more: &[&str]| {
+        let fetch = ["collateral", "fetch", "q", "--source", url, "-o", "b.json"];
+        assert_code(&run(&sandbox, at, &[&fetch[..], more].concat()), 0);
+    };
+    fetch(AT, &pcs.url, &[]);
+    let cache = sandbox.path().join("cache/tdattest");
+    let cache = fs::read_dir(cache).unwrap().next().unwrap().unwrap().path();
+    let documents = cache.join("documents");
+    let old: Vec<_> = fs::read_dir(&documents)
+        .unwrap()
+        .map(|file| file.unwrap().path())
+        .map(|path| (fs::read(&path).unwrap(), path))
+        .collect();
+    let later = "2026-11-03T00:00:00Z";
+    fetch(later, &Pcs::start(&sandbox, &["--at", later]).url, &["--refresh"]);
+    // The folder that was named for the cache, and the one in it.
+    for place in [&[][..], &["cache/tdattest"], &[cache.to_str().unwrap()]] {
+        let check = [&["collateral", "check"], place].concat();
+        assert_code(&run(&sandbox, later, &check), 0);
+    }
+
+    // A backup of the documents alone: they are current, and no more served.
+    let newer = old.clone().into_iter().map(|(_, path)| (fs::read(&path).unwrap(), path));
+    let newer: Vec<_> = newer.collect();
+    old.into_iter().for_each(|(text, path)| fs::write(path, text).unwrap());
+    assert_code(&run(&sandbox, later, &["verify", "q", "--cached"]), 3);
+    let check = run(&sandbox, later, &["collateral", "check", "--json"]);
+    assert_code(&check, 1);
+    assert_eq!(states_of(&check.json()), ["broken".to_owned()].into());
+
+    newer.into_iter().for_each(|(text, path)| fs::write(path, text).unwrap());
+    for name in ["sgx-pckcrl-ca-platform-encoding-der.json", "sgx-rootcacrl.json"] {
+        let text = fs::read(documents.join(name)).unwrap();
+        fs::remove_file(documents.join(name)).unwrap();
+        assert_code(&run(&sandbox, later, &["verify", "q", "--cached"]), 3);
+        let check = run(&sandbox, later, &["collateral", "check", "--json"]);
+        assert_code(&check, 1);
+        let json = check.json();
+        assert_eq!(json["missing"].as_array().unwrap().len(), 1);
+        assert_eq!(Schema::read("collateral-windows.json").faults(&json), Vec::<String>::new());
+        fs::write(documents.join(name), text).unwrap();
+    }
+    assert_code(&run(&sandbox, later, &["collateral", "check"]), 0);
+
+    // Nothing is the same wherever it is.
+    let nothing = r#"{ "schema": "tdattest.collateral-archive/1", "documents": [] }"#;
+    sandbox.write("nothing.json", nothing);
+    assert_code(&run(&sandbox, AT, &["collateral", "check", "nothing.json"]), 3);
+}
+
+#[test]
+fn what_is_kept_is_refreshed_and_what_ended_long_ago_forgotten_but_not_that_it_was_seen() {
+    let sandbox = sandbox("refreshed");
+    let collateral = |at: &str, more: &[&str]| run(&sandbox, at, &[&["collateral"], more].concat());
+    assert_code(&collateral(AT, &["refresh"]), 3);
+    let pcs = Pcs::start(&sandbox, &["--at", AT]);
+    let fetch = ["fetch", "q", "--source", &pcs.url, "-o", "b.json"];
+    assert_code(&collateral(AT, &fetch), 0);
+    let later = "2026-11-03T00:00:00Z";
+    let newer = Pcs::start(&sandbox, &["--at", later]);
+    let refreshed = collateral(later, &["refresh", "--source", &newer.url]);
+    assert_code(&refreshed, 0);
+    assert_eq!(refreshed.stdout, "refreshed 4 of 4 documents\n");
+
+    // Each on its own, and what is kept stays.
+    let ailing = Pcs::start(&sandbox, &["--at", later, "--fail", "tcb=404"]);
+    let refreshed = collateral(later, &["refresh", "--source", &ailing.url]);
+    assert_code(&refreshed, 3);
+    assert_eq!(refreshed.stdout, "refreshed 3 of 4 documents\n");
+    assert_code(&collateral(later, &["check"]), 0);
+    for mistake in [&["--cached"][..], &["--no-cache"], &["--set", "early"]] {
+        assert_code(&collateral(later, &[&["refresh"], mistake].concat()), 2);
+    }
+
+    let ended = "2026-12-10T00:00:00Z";
+    let check = collateral(ended, &["check"]);
+    assert_code(&check, 1);
+    assert!(check.stderr.contains("\nhint: "), "{}", check.stderr);
+    let forget = |more: &[&str]| collateral(ended, &[&["forget"], more].concat());
+    assert_eq!(forget(&[]).stdout, "forgot 0 documents\n");
+    let forgot = forget(&["--ended", "1d"]);
+    assert_code(&forgot, 0);
+    assert_eq!(forgot.stdout, "forgot 3 documents\n");
+    assert_eq!(kept(&sandbox), ["sgx-rootcacrl.json".to_owned()].into());
+    assert_code(&collateral(ended, &["check"]), 0);
+    // Genuine, current, and older than what was forgotten.
+    let older = run(&sandbox, AT, &["verify", "q", "--source", &pcs.url]);
+    assert_code(&older, 3);
+    assert!(older.stderr.contains("has been seen before"), "{}", older.stderr);
 }
 
 #[test]

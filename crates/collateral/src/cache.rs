@@ -11,6 +11,7 @@
 
 mod flight;
 pub(crate) mod folder;
+mod kept;
 mod refresh;
 mod served;
 
@@ -23,16 +24,18 @@ use tdattest_wire::pcs::PcsRequest;
 use tdattest_wire::time::UnixTime;
 
 pub use folder::FolderError;
+pub use kept::kept_in;
 pub use refresh::LEAD_S;
 pub use served::{CacheError, Cached, Failure, Origin};
 
-use crate::archive::{Archive, ArchiveError, Kept};
+use crate::archive::{Archive, Kept};
 use crate::authenticate::Authenticate;
 use crate::error::FetchError;
 use crate::fetch::Fetch;
-use crate::guard::{self, Edition, Guard};
+use crate::guard::{Edition, Guard};
 use flight::{Flights, Joined};
 use folder::{Folder, Locked, Shelf};
+use kept::{ENTRY_BYTES, sole_document};
 use refresh::Need;
 
 /// Says what time it is.
@@ -102,7 +105,7 @@ impl Cache {
     /// # Errors
     /// When there is none that holds.
     pub async fn document(&self, request: PcsRequest) -> Result<Cached, CacheError> {
-        let (held, need) = self.look(request);
+        let Look { held, need, .. } = self.look(request);
         match (held, need) {
             (Some(held), Need::Nothing) => Ok(held),
             (Some(held), Need::Soon) => self.refresh(request, held).await,
@@ -125,6 +128,24 @@ impl Cache {
         let Kept { endorsement, fetched_at } = kept;
         let origin = Origin::Fresh;
         Ok(self.kept(Cached { endorsement, validity, fetched_at, origin }))
+    }
+
+    /// Removes a document that ended before this time. What was seen of it stays: nothing older is taken later on.
+    ///
+    /// Blocks for as long as somebody fetches the same document.
+    ///
+    /// # Errors
+    /// When it is not genuine, or cannot be read or removed.
+    pub fn forget(&self, request: PcsRequest, ended_before: UnixTime) -> Result<bool, FolderError> {
+        // Whoever fetches it is about to keep a newer one.
+        let _lock = self.locked_blocking(&request);
+        let Some((_, validity)) = self.entry(request)? else { return Ok(false) };
+        if validity.ends() >= ended_before {
+            return Ok(false);
+        }
+        self.guard.remember(&request, Edition::of(&validity))?;
+        self.folder.remove(Shelf::Documents, &request)?;
+        Ok(true)
     }
 
     /// A newer one is due: one caller asks for it, and has the kept one if it does not come.
@@ -153,7 +174,8 @@ impl Cache {
             Joined::Landed(outcome) => return *outcome,
         };
         let lock = self.locked(&request).await;
-        let (held, need) = match self.look(request) {
+        let found = self.look(request);
+        let (held, need) = match (found.held, found.need) {
             (None, _) => (held, Need::Now),
             found => found,
         };
@@ -162,6 +184,7 @@ impl Cache {
             (Some(held), Need::Nothing | Need::Soon) => Ok(held),
             (held, Need::Now) | (held @ None, _) => self.renewed(request, held).await,
         };
+        let outcome = outcome.map_err(|fault| with_kept(fault, found.not_believed));
         drop(lock);
         turn.land(outcome)
     }
@@ -260,19 +283,7 @@ impl Cache {
         if self.allow_rollback {
             return Ok(());
         }
-        let found = Edition::of(validity);
-        if let Some(seen) = self.guard.seen(&request).map_err(Failure::Seen)? {
-            seen.admit(request, &found).map_err(Failure::Rollback)?;
-        }
-        let Some(standard) = guard::standard_of(&request) else { return Ok(()) };
-        let seen = self.guard.seen(&standard).map_err(Failure::Seen)?;
-        let standard = seen.and_then(|seen| seen.evaluation_data_number);
-        match (found.evaluation_data_number, standard) {
-            (Some(early), Some(standard)) => {
-                guard::require_not_behind(request, early, standard).map_err(Failure::Rollback)
-            }
-            _ => Ok(()),
-        }
+        self.guard.admit(request, validity)
     }
 
     /// Writes a document down. One that cannot be is served all the same: it was verified.
@@ -305,11 +316,14 @@ impl Cache {
     }
 
     /// What is kept, and whether a newer one is wanted.
-    fn look(&self, request: PcsRequest) -> (Option<Cached>, Need) {
-        let held = self.held(request).unwrap_or_else(|fault| {
-            tracing::warn!(%request, fault, "a kept document is not believed");
-            None
-        });
+    fn look(&self, request: PcsRequest) -> Look {
+        let (held, not_believed) = match self.held(request) {
+            Ok(held) => (held, None),
+            Err(fault) => {
+                tracing::warn!(%request, %fault, "a kept document is not believed");
+                (None, Some(fault))
+            }
+        };
         let now = (self.clock)();
         let need = match &held {
             // What is kept may be what keeps out the documents that are to be taken.
@@ -323,22 +337,34 @@ impl Cache {
             },
             None => Need::Now,
         };
-        (held, need)
+        Look { held, need, not_believed }
     }
 
-    fn held(&self, request: PcsRequest) -> Result<Option<Cached>, String> {
-        let limit = ENTRY_BYTES;
-        let text = self.folder.read(Shelf::Documents, &request, limit);
-        let Some(text) = text.map_err(|fault| fault.to_string())? else { return Ok(None) };
-        let kept = sole_document(&text).map_err(|fault| fault.to_string())?;
-        let Kept { endorsement, fetched_at } = kept;
-        let checked = self.verified(request, &endorsement).and_then(|validity| {
-            self.admit(request, &validity)?;
-            Ok(validity)
-        });
-        let validity = checked.map_err(|fault| fault.to_string())?;
+    fn held(&self, request: PcsRequest) -> Result<Option<Cached>, FolderError> {
+        let Some((kept, validity)) = self.entry(request)? else { return Ok(None) };
+        self.admit(request, &validity).map_err(|failure| match failure {
+            Failure::Seen(fault) => fault,
+            failure => self.damaged(request, failure.to_string()),
+        })?;
         self.catch_up(&request, Edition::of(&validity));
+        let Kept { endorsement, fetched_at } = kept;
         Ok(Some(Cached { endorsement, validity, fetched_at, origin: Origin::Cache }))
+    }
+
+    /// What stands in the file of a document, verified; it may be older than what was seen.
+    fn entry(&self, request: PcsRequest) -> Result<Option<(Kept, Validity)>, FolderError> {
+        let Some(text) = self.folder.read(Shelf::Documents, &request, ENTRY_BYTES)? else {
+            return Ok(None);
+        };
+        let kept =
+            sole_document(&text).map_err(|fault| self.damaged(request, fault.to_string()))?;
+        let validity = self.verified(request, &kept.endorsement);
+        let validity = validity.map_err(|fault| self.damaged(request, fault.to_string()))?;
+        Ok(Some((kept, validity)))
+    }
+
+    fn damaged(&self, request: PcsRequest, fault: String) -> FolderError {
+        FolderError::Malformed { path: self.folder.path(Shelf::Documents, &request), fault }
     }
 
     /// Remembers a kept edition whose writer died before it did. Where nothing can be written the document still holds.
@@ -372,43 +398,25 @@ impl std::fmt::Debug for Cache {
     }
 }
 
-/// Every document that is kept in the folder of a cache, not verified; an error for each file that is none.
-///
-/// # Errors
-/// When the folder cannot be read.
-pub fn kept_in(folder: &Path) -> Result<Vec<Result<Kept, FolderError>>, FolderError> {
-    let files = Folder::new(folder).files(Shelf::Documents)?;
-    let document = |path: std::path::PathBuf| match folder::read(&path, ENTRY_BYTES)? {
-        None => Err(FolderError::Read { path, fault: "it is gone".into() }),
-        Some(text) => {
-            named_document(&text, &path).map_err(|fault| FolderError::Malformed { path, fault })
+/// Why there is nothing, with what is wrong with the file that is there.
+fn with_kept(fault: CacheError, not_believed: Option<FolderError>) -> CacheError {
+    match (fault, not_believed) {
+        // It says itself which file.
+        (fault @ CacheError::Nothing(Failure::Seen(_)), _) => fault,
+        (CacheError::Nothing(failure), Some(kept)) => {
+            CacheError::NotBelieved { kept: Box::new(kept), failure }
         }
-    };
-    Ok(files.into_iter().map(document).collect())
-}
-
-/// An entry under another name than its own is a copy that nobody serves.
-fn named_document(text: &[u8], path: &Path) -> Result<Kept, String> {
-    let kept = sole_document(text).map_err(|fault| fault.to_string())?;
-    let name = folder::file_name(&kept.endorsement.request);
-    if path.file_name().is_none_or(|found| found != name.as_str()) {
-        return Err(format!("it is another document's: expected the name `{name}`"));
-    }
-    Ok(kept)
-}
-
-/// An entry is an archive of one document.
-fn sole_document(text: &[u8]) -> Result<Kept, ArchiveError> {
-    let archive = Archive::parse(text)?;
-    let mut documents = archive.documents();
-    match (documents.next(), documents.next()) {
-        (Some(kept), None) => Ok(kept.clone()),
-        _ => Err(ArchiveError::Malformed("expected one document".into())),
+        (fault, _) => fault,
     }
 }
 
-/// Largest file of a document, in bytes: a CRL at its bound in hexadecimal, with its chain.
-const ENTRY_BYTES: usize = 8 * 1024 * 1024;
+/// What is kept of a document, and whether a newer one is wanted.
+struct Look {
+    held: Option<Cached>,
+    need: Need,
+    /// What is kept and cannot be served.
+    not_believed: Option<FolderError>,
+}
 
 /// How long a lock is waited for: a minute, which is longer than a fetch may take.
 const LOCK_TRIES: u32 = 1200;

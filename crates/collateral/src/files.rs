@@ -3,10 +3,13 @@
 //! Must stay true: what stands in a file is as untrusted as what comes over the network. Which set a bundle was made
 //! from is not written in it: it answers for `standard`, for a number if it is that one, and never for `early`.
 
+mod stamp;
+
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tdattest_wire::collateral::{Collateral, Part};
 use tdattest_wire::endorsement::Endorsement;
@@ -18,14 +21,36 @@ use crate::archive::{ARCHIVE_BYTES, Archive};
 use crate::chain;
 use crate::deadline::Deadline;
 use crate::error::FetchError;
+use stamp::Stamp;
 
-/// A bundle or a folder, read anew with each request: its owner may have put a newer one there.
+/// A bundle, an archive or a folder. Read once, and again when it is another: its owner may have put a newer one there.
 #[derive(Clone, Debug)]
 pub(crate) struct Files {
-    pub(crate) path: PathBuf,
+    path: PathBuf,
+    /// What was read last. Whoever reads has it, so that those who ask meanwhile do not read the same.
+    read: Arc<Mutex<Option<Read>>>,
+}
+
+/// What was read, and how the files stood then.
+#[derive(Debug)]
+struct Read {
+    stamp: Stamp,
+    content: Arc<Content>,
+}
+
+/// What files hold.
+#[derive(Debug)]
+enum Content {
+    Archive(Archive),
+    /// A bundle, or a folder of parts.
+    Parts(Box<Collateral>),
 }
 
 impl Files {
+    pub(crate) fn new(path: PathBuf) -> Self {
+        Self { path, read: Arc::default() }
+    }
+
     /// One document with its chain, untrusted.
     ///
     /// A file system that hangs keeps a thread until it answers, but nobody waits for it past the deadline.
@@ -45,22 +70,44 @@ impl Files {
     }
 
     fn answer(&self, request: PcsRequest) -> Result<Endorsement, FetchError> {
-        let found = if self.path.is_dir() {
-            self.part_of(&self.folder()?, request)?
-        } else {
-            self.file(request)?
+        let found = match &*self.content()? {
+            Content::Archive(archive) => {
+                archive.document(&request).map(|kept| kept.endorsement.clone())
+            }
+            Content::Parts(collateral) => self.part_of(collateral, request)?,
         };
         found.ok_or_else(|| FetchError::Lacks { place: self.name(), document: request.document() })
     }
 
-    fn file(&self, request: PcsRequest) -> Result<Option<Endorsement>, FetchError> {
+    /// What the files hold: as it was read before, if they are still the same.
+    fn content(&self) -> Result<Arc<Content>, FetchError> {
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        // Before they are read: what changes meanwhile is seen the next time.
+        let stamp = Stamp::of(self.paths());
+        if let Some(read) = read.as_ref().filter(|read| stamp.is_of_the_same(&read.stamp)) {
+            return Ok(Arc::clone(&read.content));
+        }
+        let content = Arc::new(if self.path.is_dir() { self.folder()? } else { self.file()? });
+        *read = Some(Read { stamp, content: Arc::clone(&content) });
+        Ok(content)
+    }
+
+    /// Every file that is read.
+    fn paths(&self) -> Vec<PathBuf> {
+        if !self.path.is_dir() {
+            return vec![self.path.clone()];
+        }
+        Part::ALL.into_iter().filter_map(|part| part_file(&self.path, part)).collect()
+    }
+
+    fn file(&self) -> Result<Content, FetchError> {
         let text = self.bytes(&self.path)?;
         if Archive::is_archive(&text) {
             let archive = Archive::parse(&text).map_err(|fault| self.malformed(&fault))?;
-            return Ok(archive.document(&request).map(|kept| kept.endorsement.clone()));
+            return Ok(Content::Archive(archive));
         }
         let bundle = Collateral::from_bundle(&text).map_err(|fault| self.malformed(&fault))?;
-        self.part_of(&bundle, request)
+        Ok(Content::Parts(Box::new(bundle)))
     }
 
     fn part_of(
@@ -75,7 +122,7 @@ impl Files {
         FetchError::Malformed { url: self.name(), cause: fault.to_string() }
     }
 
-    fn folder(&self) -> Result<Collateral, FetchError> {
+    fn folder(&self) -> Result<Content, FetchError> {
         let mut parts: Vec<(Part, Vec<u8>)> = Vec::new();
         for part in Part::ALL {
             if let Some(file) = part_file(&self.path, part) {
@@ -86,7 +133,9 @@ impl Files {
             let index = parts.iter().position(|(part, _)| *part == which)?;
             Some(parts.swap_remove(index).1)
         };
-        Collateral::from_parts(&mut part).map_err(|fault| self.malformed(&fault))
+        let collateral =
+            Collateral::from_parts(&mut part).map_err(|fault| self.malformed(&fault))?;
+        Ok(Content::Parts(Box::new(collateral)))
     }
 
     fn bytes(&self, path: &Path) -> Result<Vec<u8>, FetchError> {
@@ -174,5 +223,29 @@ fn is_of(set: EvaluationDataSet, number: u32) -> bool {
         EvaluationDataSet::Standard => true,
         // It may be the standard set, and nothing in it says so.
         EvaluationDataSet::Early => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EMPTY: &str = r#"{ "schema": "tdattest.collateral-archive/1", "documents": [] }"#;
+
+    #[test]
+    fn a_file_is_read_once_and_again_when_it_is_another() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("archive.json");
+        std::fs::write(&path, EMPTY).unwrap();
+        let files = Files::new(path.clone());
+        let first = files.content().unwrap();
+        assert!(Arc::ptr_eq(&first, &files.clone().content().unwrap()));
+
+        let newer = folder.path().join("newer.json");
+        std::fs::write(&newer, EMPTY).unwrap();
+        std::fs::rename(&newer, &path).unwrap();
+        assert!(!Arc::ptr_eq(&first, &files.content().unwrap()));
+        std::fs::remove_file(&path).unwrap();
+        assert!(files.content().is_err());
     }
 }

@@ -5,12 +5,14 @@
 //! Must stay true: what cannot be read is not taken for "nothing seen".
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use tdattest_wire::endorsement::Validity;
 use tdattest_wire::pcs::{EvaluationDataSet, PcsRequest};
 use tdattest_wire::time::UnixTime;
 
+use crate::cache::Failure;
 use crate::cache::folder::{Folder, FolderError, Shelf};
 
 /// The newest edition of a document that was seen.
@@ -150,6 +152,14 @@ impl Edition {
     }
 }
 
+/// Lets through a verified document that is not older than what was seen by the cache in a folder.
+///
+/// # Errors
+/// When it is older, or what was seen cannot be read.
+pub fn admit_in(folder: &Path, request: PcsRequest, found: &Validity) -> Result<(), Failure> {
+    Guard::new(Folder::new(folder)).admit(request, found)
+}
+
 /// What has been seen, on disk.
 #[derive(Clone, Debug)]
 pub(crate) struct Guard {
@@ -159,6 +169,23 @@ pub(crate) struct Guard {
 impl Guard {
     pub(crate) fn new(folder: Folder) -> Self {
         Self { folder }
+    }
+
+    /// Lets through what is not older than what was seen.
+    pub(crate) fn admit(&self, request: PcsRequest, found: &Validity) -> Result<(), Failure> {
+        let found = Edition::of(found);
+        if let Some(seen) = self.seen(&request).map_err(Failure::Seen)? {
+            seen.admit(request, &found).map_err(Failure::Rollback)?;
+        }
+        let Some(standard) = standard_of(&request) else { return Ok(()) };
+        let seen = self.seen(&standard).map_err(Failure::Seen)?;
+        let standard = seen.and_then(|seen| seen.evaluation_data_number);
+        match (found.evaluation_data_number, standard) {
+            (Some(early), Some(standard)) => {
+                require_not_behind(request, early, standard).map_err(Failure::Rollback)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The newest edition that was seen of a document.

@@ -48,6 +48,25 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
+/// How a PCK CRL is encoded in an answer. The root CA's CRL is always in hexadecimal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CrlEncoding {
+    /// DER: what Intel's library asks for by `encoding=der`, from version 3.1 of its setting on.
+    Der,
+    /// Hexadecimal: what a PCCS answers without that, to version 3.0.
+    Hex,
+}
+
+impl CrlEncoding {
+    /// What Intel's library expects where its `pccs_api_version` is this.
+    pub fn of_version(pccs_api_version: &str) -> Self {
+        match pccs_api_version {
+            "3.0" => Self::Hex,
+            _ => Self::Der,
+        }
+    }
+}
+
 /// What Intel's library chooses a PCK certificate from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlatformFile {
@@ -160,11 +179,11 @@ impl CacheFile {
 }
 
 impl Answer {
-    /// The answer of a PCCS that brings this document.
+    /// The answer of a PCCS that brings this document, with CRLs as whoever reads it expects them.
     ///
     /// # Errors
     /// When its issuer chain is no text, or it comes without one.
-    pub fn of(endorsement: &Endorsement) -> Result<Self, CacheFileError> {
+    pub fn of(endorsement: &Endorsement, encoding: CrlEncoding) -> Result<Self, CacheFileError> {
         let Endorsement { request, body, issuer_chain } = endorsement;
         let mut headers = String::from("HTTP/1.1 200 OK\r\n");
         if let Some(name) = request.issuer_chain_header() {
@@ -174,7 +193,17 @@ impl Answer {
             let _ = write!(headers, "{name}: {}\r\n", percent_encoded(text));
         }
         headers.push_str("\r\n");
-        Ok(Self { headers: headers.into_bytes(), body: body.clone() })
+        let is_hex = match request {
+            // A PCCS has it in no other way.
+            PcsRequest::RootCaCrl => true,
+            PcsRequest::PckCrl(_) => encoding == CrlEncoding::Hex,
+            _ => false,
+        };
+        let body = match is_hex {
+            true => data_encoding::HEXLOWER.encode(body).into_bytes(),
+            false => body.clone(),
+        };
+        Ok(Self { headers: headers.into_bytes(), body })
     }
 
     /// The document that it brings, untrusted. The root CA's CRL comes without a chain: that is left empty.

@@ -15,7 +15,7 @@ use crate::error::SourceError;
 use crate::files::Files;
 use crate::retry::RetryPolicy;
 use crate::service::{KnownRoot, Service};
-use crate::source::{Address, Place, Proxy, ServiceKind, Source, is_loopback};
+use crate::source::{Address, Place, Proxy, ServiceKind, Source, is_loopback, is_unencrypted};
 use crate::transport::Transport;
 use crate::trust::Trust;
 
@@ -87,10 +87,10 @@ impl ClientBuilder {
 fn open(source: Source, transports: &mut Transports) -> Result<Opened, SourceError> {
     let name = source.to_string();
     let address = match source.place {
-        Place::Files(path) => return Ok(Opened::Files(Files { path })),
+        Place::Files(path) => return Ok(Opened::Files(Files::new(path))),
         Place::Service(address) => address,
     };
-    if address.base.scheme() != "https" && !is_loopback(&address.base) {
+    if is_unencrypted(&address.base) {
         if !source.allow_http {
             return Err(SourceError::PlainHttp(name));
         }
@@ -103,8 +103,7 @@ fn open(source: Source, transports: &mut Transports) -> Result<Opened, SourceErr
         );
     }
     if let Some(url) = &address.root_ca_crl
-        && url.scheme() != "https"
-        && !is_loopback(url)
+        && is_unencrypted(url)
         && !source.allow_http
     {
         return Err(SourceError::PlainHttp(url.to_string()));

@@ -200,6 +200,14 @@ impl Source {
         matches!(&self.place, Place::Service(address) if address.kind == ServiceKind::Pcs)
     }
 
+    /// Whether whoever is on the way to it reads along: plain HTTP to another machine.
+    pub fn is_unencrypted(&self) -> bool {
+        match &self.place {
+            Place::Service(address) => is_unencrypted(&address.base),
+            Place::Files(_) => false,
+        }
+    }
+
     /// Whether it is a service, and not files.
     pub fn is_service(&self) -> bool {
         matches!(self.place, Place::Service(_))
@@ -305,6 +313,11 @@ pub(crate) fn is_intels(url: &Url) -> bool {
     url.host_str()
         .and_then(|host| host.strip_suffix(DOMAIN))
         .is_some_and(|before| before.is_empty() || before.ends_with('.'))
+}
+
+/// Whether what goes to an address goes unencrypted to another machine.
+pub(crate) fn is_unencrypted(url: &Url) -> bool {
+    url.scheme() != "https" && !is_loopback(url)
 }
 
 /// Whether an address is on this machine.

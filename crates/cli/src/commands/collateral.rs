@@ -6,12 +6,14 @@ mod difference;
 mod export;
 mod fetch;
 mod fetching;
+mod forget;
 mod gather;
 mod import;
 mod listing;
 mod monitor;
 mod place;
 mod platforms;
+mod refresh;
 mod show;
 
 use anyhow::Result;
@@ -21,8 +23,8 @@ use crate::exit::Exit;
 /// Fetch, keep, show and carry the documents that verifying a quote takes
 ///
 /// Intel signs them: CRLs, TCB info, QE identity. They are fetched from Intel's PCS unless other sources are named, on the
-/// command line or in ~/.config/tdattest/config.toml or /etc/tdattest/config.toml, and kept until they end. Only `fetch`, and `export` with
-/// --fmspc or --quote, go to the network.
+/// command line or in ~/.config/tdattest/config.toml or /etc/tdattest/config.toml, and kept until they end. Only `fetch`, `refresh`,
+/// and `export` with --fmspc or --quote, go to the network.
 #[derive(clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -35,6 +37,8 @@ enum Command {
     Fetch(fetch::Args),
     Show(show::Args),
     Check(check::Args),
+    Refresh(refresh::Args),
+    Forget(forget::Args),
     Export(export::Args),
     Import(import::Args),
     Diff(diff::Args),
@@ -48,6 +52,10 @@ Examples:
 
   What is kept, and when does it end?
     tdattest collateral show
+
+  Renew all that is kept, and remove what ended a month ago:
+    tdattest collateral refresh
+    tdattest collateral forget
 
   Carry the collateral of two platform families to where there is no network:
     tdattest collateral export --fmspc 50806F000000 --fmspc 90C06F000000 -o archive.json
@@ -70,6 +78,8 @@ pub(crate) fn run(args: &Args) -> Result<Exit> {
         Command::Fetch(args) => fetch::run(args),
         Command::Show(args) => show::run(args),
         Command::Check(args) => check::run(args),
+        Command::Refresh(args) => refresh::run(args),
+        Command::Forget(args) => forget::run(args),
         Command::Export(args) => export::run(args),
         Command::Import(args) => import::run(args),
         Command::Diff(args) => diff::run(args),

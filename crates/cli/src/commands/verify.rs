@@ -98,11 +98,11 @@ Accepted says that a genuine, up-to-date platform made the quote, not which TD o
 compare its measurements with the values you expect.";
 
 pub(crate) fn run(args: &Args) -> Result<Exit> {
-    let judgement = judge(args)?;
+    let judged = judge(args)?;
     if args.json {
-        output::json(&judgement.to_json())?;
+        output::json(&judged.judgement.to_json())?;
     } else {
-        Report::new(&judgement).show()?;
+        Report::new(&judged).show()?;
     }
-    Ok(Exit::of(&judgement))
+    Ok(Exit::of(&judged.judgement))
 }

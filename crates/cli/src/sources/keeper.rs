@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use tdattest_collateral::archive::collateral;
-use tdattest_collateral::cache::{CacheError, Cached, Failure, Origin};
+use tdattest_collateral::cache::{CacheError, Cached, Failure, FolderError, Origin};
 use tdattest_collateral::{
     Archive, Authenticate, Cache, Client, Fetch, FetchError, RetryPolicy, Source, SourceError,
 };
@@ -15,11 +15,13 @@ use tdattest_verifier::result::Judgement;
 use tdattest_verifier::wire::collateral::Collateral;
 use tdattest_verifier::wire::pcs::{PcsRequest, PcsRequests};
 use tdattest_verifier::wire::time::UnixTime;
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::Sources;
 use crate::authenticate::Authenticator;
 use crate::output::{self, Hinted};
+use crate::report::Judged;
 
 /// What fetches and keeps, for one command.
 pub(crate) struct Keeper {
@@ -92,10 +94,13 @@ impl Keeper {
         let mut outcomes = Vec::new();
         for group in [others, root] {
             let mut tasks = JoinSet::new();
+            let places = Arc::new(Semaphore::new(PARALLEL));
             for request in group {
                 let (cache, client) = (self.cache.clone(), self.client.clone());
-                let now = self.now;
+                let (now, places) = (self.now, Arc::clone(&places));
                 tasks.spawn(async move {
+                    // The semaphore is never closed.
+                    let _place = places.acquire().await;
                     let outcome = match (cache, client) {
                         (Some(cache), _) => cache.document(request).await,
                         (None, Some(client)) => unkept(&client, request, now).await,
@@ -117,14 +122,16 @@ impl Keeper {
     /// # Errors
     /// When a document cannot be had: an error with a remedy, for exit code 3.
     pub(crate) fn collateral(&self, requests: &PcsRequests) -> Result<Collateral, Unavailable> {
-        let failed = |fault: anyhow::Error| Unavailable(fault.to_string(), String::new());
+        let failed = |fault: String, remedy: &str| Unavailable(fault, remedy.into());
         let mut documents = Vec::new();
-        for (request, outcome) in self.documents(&requests.0).map_err(failed)? {
+        let outcomes = self.documents(&requests.0);
+        let outcomes = outcomes.map_err(|fault| failed(format!("{fault:#}"), NO_EVENTS))?;
+        for (request, outcome) in outcomes {
             let cached = outcome.map_err(|fault| Unavailable::of(request, &fault))?;
             note(&cached);
             documents.push(cached.endorsement);
         }
-        collateral(&documents).map_err(|fault| failed(fault.into()))
+        collateral(&documents).map_err(|fault| failed(fault.to_string(), NO_FIT))
     }
 }
 
@@ -139,8 +146,8 @@ impl Unavailable {
     }
 
     /// As what decides a judgement.
-    pub(crate) fn judgement(self) -> Judgement {
-        Judgement::CollateralUnavailable(self.0)
+    pub(crate) fn judged(self) -> Judged {
+        Judged { judgement: Judgement::CollateralUnavailable(self.0), remedy: Some(self.1) }
     }
 
     pub(crate) fn error(self) -> anyhow::Error {
@@ -212,6 +219,9 @@ fn remedy(failure: &Failure) -> &'static str {
         Failure::Ended { .. } => {
             "the source has old documents, or this machine's clock is ahead; --at judges as of another time"
         }
+        Failure::Seen(FolderError::Read { .. }) => {
+            "let this user read it, or keep documents elsewhere: --cache-dir DIR"
+        }
         Failure::Seen(_) => {
             "remove the file if you know why it is so; then nothing has been seen before"
         }
@@ -240,9 +250,71 @@ fn fetch_remedy(fault: &FetchError) -> &'static str {
     }
 }
 
+const NO_EVENTS: &str = "check the limits of this system: open files, processes";
+
+const NO_FIT: &str = "ask for newer ones (--refresh), or another source";
+
+/// Documents that are asked for at once: a service must not take an export of many families for an attack.
+const PARALLEL: usize = 8;
+
 /// How long a document may take from a source, for somebody who waits.
 const DEADLINE: Duration = Duration::from_secs(20);
 const ATTEMPTS: u32 = 2;
 
 /// Digits that tell one root key from another.
 const FINGERPRINT_DIGITS: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tdattest_collateral::Fetching;
+    use tdattest_verifier::wire::pcs::EvaluationDataSet;
+
+    use super::*;
+
+    /// How many ask at once, at the most.
+    #[derive(Default)]
+    struct Counted {
+        now: AtomicUsize,
+        most: AtomicUsize,
+    }
+
+    impl Fetch for Counted {
+        fn fetch(&self, request: PcsRequest) -> Fetching<'_> {
+            Box::pin(async move {
+                let now = self.now.fetch_add(1, Ordering::SeqCst) + 1;
+                self.most.fetch_max(now, Ordering::SeqCst);
+                // Whoever may ask does so before this one goes on.
+                tokio::task::yield_now().await;
+                self.now.fetch_sub(1, Ordering::SeqCst);
+                Err(FetchError::NoSource(request))
+            })
+        }
+    }
+
+    #[test]
+    fn what_was_seen_is_not_to_be_removed_because_it_may_not_be_read() {
+        let path = PathBuf::from("seen.json");
+        let fault = "permission denied".to_owned();
+        let forbidden = Failure::Seen(FolderError::Read { path: path.clone(), fault });
+        let damaged = Failure::Seen(FolderError::Malformed { path, fault: String::new() });
+        assert_ne!(remedy(&forbidden), remedy(&damaged));
+    }
+
+    #[test]
+    fn no_more_than_eight_documents_are_asked_for_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let source = Arc::new(Counted::default());
+        let now = UnixTime::from_secs(0).unwrap();
+        let judge = Arc::new(Authenticator::new(TrustAnchor::intel()));
+        let fetch = Arc::clone(&source) as Arc<dyn Fetch>;
+        let cache = Cache::new(folder.path(), fetch, judge, Arc::new(move || now));
+        let keeper = Keeper { client: None, cache: Some(Arc::new(cache)), now };
+        let numbers = (1..=40).map(EvaluationDataSet::Number);
+        let requests: Vec<PcsRequest> = numbers.map(PcsRequest::QveIdentity).collect();
+        let outcomes = keeper.documents(&requests).unwrap();
+        assert_eq!(outcomes.len(), requests.len());
+        assert_eq!(source.most.load(Ordering::SeqCst), PARALLEL);
+    }
+}

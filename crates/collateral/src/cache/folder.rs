@@ -6,6 +6,7 @@
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use tdattest_wire::pcs::PcsRequest;
 
@@ -124,6 +125,17 @@ impl Folder {
             .map_err(|fault| FolderError::Write { path, fault: reason(&fault) })
     }
 
+    /// Removes the file of a document, if there is one.
+    pub(crate) fn remove(&self, shelf: Shelf, request: &PcsRequest) -> Result<(), FolderError> {
+        let path = self.path(shelf, request);
+        match fs::remove_file(&path) {
+            Err(fault) if fault.kind() != io::ErrorKind::NotFound => {
+                Err(FolderError::Write { path, fault: reason(&fault) })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Takes the lock of a document, unless another process has it.
     pub(crate) fn try_lock(&self, request: &PcsRequest) -> Result<Locked, FolderError> {
         let path = self.path(Shelf::Locks, request);
@@ -193,7 +205,7 @@ pub(crate) fn read(path: &Path, limit: usize) -> Result<Option<Vec<u8>>, FolderE
 fn replace(parent: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
     fs::create_dir_all(parent)?;
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".new-");
+    builder.prefix(DRAFT);
     // What is kept is public; another user's process may read it, and verifies it.
     #[cfg(unix)]
     {
@@ -203,12 +215,33 @@ fn replace(parent: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut draft = builder.tempfile_in(parent)?;
     draft.write_all(bytes)?;
     draft.as_file().sync_all()?;
+    let now = draft.as_file().metadata()?.modified()?;
     draft.persist(path).map_err(|fault| fault.error)?;
     // The name is on disk once the folder is. Not every system can say so of a folder.
     #[cfg(unix)]
     File::open(parent)?.sync_all()?;
+    sweep(parent, now);
     Ok(())
 }
+
+/// Removes the drafts of processes that died. One that cannot be removed is in nobody's way.
+fn sweep(parent: &Path, now: SystemTime) {
+    let Ok(entries) = fs::read_dir(parent) else { return };
+    for entry in entries.flatten() {
+        let is_draft = entry.file_name().to_string_lossy().starts_with(DRAFT);
+        let modified = || entry.metadata().ok()?.modified().ok();
+        let age = |modified: SystemTime| now.duration_since(modified).ok();
+        if is_draft && modified().and_then(age).is_some_and(|age| age > DRAFT_AGE) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// How the names of drafts begin.
+const DRAFT: &str = ".new-";
+
+/// Nobody writes one document for a day.
+const DRAFT_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The reason of an I/O error without the number that Rust adds.
 fn reason(error: &io::Error) -> String {

@@ -74,6 +74,14 @@ pub enum CacheError {
     /// None is kept, and none came.
     #[error("{0}")]
     Nothing(Failure),
+    /// The one that is kept is not believed, and none came.
+    #[error("{failure}; what is kept is not believed: {kept}")]
+    NotBelieved {
+        /// Which file, and what is wrong with it.
+        kept: Box<FolderError>,
+        /// Why none came.
+        failure: Failure,
+    },
     /// The one that is kept has ended, and no other came.
     #[error(
         "the {document} that is kept ended at {ended}, and no newer one could be had: {failure}",
@@ -93,7 +101,9 @@ impl CacheError {
     /// Why the source's document was not taken.
     pub fn failure(&self) -> &Failure {
         match self {
-            Self::Nothing(failure) | Self::Ended { failure, .. } => failure,
+            Self::Nothing(failure)
+            | Self::NotBelieved { failure, .. }
+            | Self::Ended { failure, .. } => failure,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use tdattest_collateral::archive::Kept;
-use tdattest_collateral::cache::{CacheError, Cached, Failure, Origin, kept_in};
+use tdattest_collateral::cache::{CacheError, Cached, Failure, FolderError, Origin, kept_in};
 use tdattest_collateral::guard::{Rollback, require_sets};
 use tdattest_collateral::{Archive, Authenticate as _, Client, Source};
 use tdattest_wire::endorsement::Endorsement;
@@ -173,6 +173,13 @@ fn a_file_that_somebody_changed_is_not_believed() {
         };
         assert_ne!(changed, text);
         fs::write(&path, changed).unwrap();
+        // Where no other is to be had, the file is named.
+        world.source.set(Script::Away);
+        let away = block_on(world.cache().document(tcb_info()));
+        let Err(CacheError::NotBelieved { kept, failure }) = away else { panic!("{away:?}") };
+        assert_eq!(failure, Failure::Fetch(Scripted::unreachable()), "{change}");
+        assert!(matches!(*kept, FolderError::Malformed { path: ref named, .. } if *named == path));
+        world.serve_of(day(0));
         let again = served(&world, tcb_info());
         assert_eq!(
             (again.origin, again.endorsement),
@@ -181,6 +188,22 @@ fn a_file_that_somebody_changed_is_not_believed() {
         );
         assert_eq!(fs::read_to_string(&path).unwrap(), text, "{change}");
     }
+}
+
+#[test]
+fn drafts_of_processes_that_died_are_swept_and_those_of_today_stay() {
+    let world = World::new();
+    served(&world, tcb_info());
+    let folder = world.folder().join("documents");
+    let (old, fresh) = (folder.join(".new-old"), folder.join(".new-fresh"));
+    for draft in [&old, &fresh] {
+        fs::write(draft, "half of a document").unwrap();
+    }
+    let written = fs::metadata(&old).unwrap().modified().unwrap();
+    let days = std::time::Duration::from_secs(2 * DAY);
+    fs::File::options().write(true).open(&old).unwrap().set_modified(written - days).unwrap();
+    served(&world, PcsRequest::RootCaCrl);
+    assert!(!old.exists() && fresh.exists());
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 use tdattest_collateral::intel_cache::{
-    ANY_PLATFORM, Answer, CacheFile, CacheFileError, Content, FILE_BYTES, PlatformFile, cpu_svn,
-    file_name, platform_file_name,
+    ANY_PLATFORM, Answer, CacheFile, CacheFileError, Content, CrlEncoding, FILE_BYTES,
+    PlatformFile, cpu_svn, file_name, platform_file_name,
 };
 use tdattest_wire::bytes::PceId;
 use tdattest_wire::pcs::PcsRequest;
@@ -56,9 +56,14 @@ fn names_files_as_intels_library_does() {
 
 #[test]
 fn a_document_survives_the_file() {
-    for request in [tcb_info(), PcsRequest::PckCrl(pck_ca())] {
+    let der = CrlEncoding::of_version("3.1");
+    for (request, encoding) in [
+        (tcb_info(), der),
+        (PcsRequest::PckCrl(pck_ca()), der),
+        (PcsRequest::PckCrl(pck_ca()), CrlEncoding::Hex),
+    ] {
         let document = minted(&platform(), request, day(0));
-        let content = Content::Collateral(Answer::of(&document).unwrap());
+        let content = Content::Collateral(Answer::of(&document, encoding).unwrap());
         let bytes = CacheFile { expires: 1, content }.write().unwrap();
         let Content::Collateral(answer) = CacheFile::parse(&bytes).unwrap().content else {
             panic!("another type")
@@ -68,9 +73,25 @@ fn a_document_survives_the_file() {
 }
 
 #[test]
+fn crls_are_encoded_as_the_version_of_intels_library_expects() {
+    let is_hex = |body: &[u8]| body.iter().all(|byte| byte.is_ascii_hexdigit());
+    let body = |request, version| {
+        let document = minted(&platform(), request, day(0));
+        let answer = Answer::of(&document, CrlEncoding::of_version(version)).unwrap();
+        (is_hex(&answer.body), answer.body == document.body)
+    };
+    let crl = PcsRequest::PckCrl(pck_ca());
+    assert_eq!((body(crl, "3.0"), body(crl, "3.1")), ((true, false), (false, true)));
+    for version in ["3.0", "3.1"] {
+        assert_eq!(body(PcsRequest::RootCaCrl, version), (true, false));
+        assert_eq!(body(tcb_info(), version), (false, true));
+    }
+}
+
+#[test]
 fn the_old_name_of_the_header_is_read_and_a_missing_one_is_named() {
     let document = minted(&platform(), tcb_info(), day(0));
-    let mut answer = Answer::of(&document).unwrap();
+    let mut answer = Answer::of(&document, CrlEncoding::Der).unwrap();
     let headers = String::from_utf8(answer.headers).unwrap();
     answer.headers = headers.replace("TCB-Info", "sgx-tcb-info").into_bytes();
     assert_eq!(answer.endorsement(tcb_info()), Ok(document));

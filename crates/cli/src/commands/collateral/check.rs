@@ -13,7 +13,8 @@ use crate::output::{self, printable};
 
 /// Check that documents are genuine and current, for monitors
 ///
-/// Looks at what is kept, or at a file, and never at the network.
+/// Looks at what is kept, or at a file, and never at the network. Of a cache it tells what `tdattest verify` would not
+/// take from it; of a cache or an archive also what is missing there.
 #[derive(clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -54,7 +55,7 @@ Examples:
 
 Exit codes:
   0  all current; documents that end before long are named on standard error
-  1  a document has ended, or is not genuine, or is from the future: this clock is more than five minutes behind
+  1  a document has ended, is missing, is not genuine, is older than one that was seen, or is from the future: this clock is more than five minutes behind
   2  misuse
   3  there is nothing to check, or it cannot be read
 With --nagios: 0 OK, 1 warning, 2 critical, 3 unknown; a mistake in the configuration is 3 too.
@@ -92,9 +93,16 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
     problems(&listing).iter().for_each(|line| output::note(line));
     Ok(match listing.standing() {
         Standing::Current | Standing::Warning => Exit::Success,
-        Standing::Failed => Exit::Refused,
+        Standing::Failed => {
+            output::note(&output::hint(if listing.is_cache() { OF_CACHE } else { OF_FILE }));
+            Exit::Refused
+        }
     })
 }
+
+const OF_CACHE: &str = "`tdattest collateral refresh` asks for all that is kept, `tdattest collateral fetch QUOTE` for what is missing; `tdattest collateral forget` removes what ended long ago";
+
+const OF_FILE: &str = "make it again: `tdattest collateral fetch` makes a bundle, `tdattest collateral export` an archive";
 
 /// As a Nagios plugin: what goes wrong is on the one line too, and unknown.
 fn as_plugin(args: &Args, outcome: Result<Result<Place, String>>) -> Result<Exit> {
@@ -133,7 +141,7 @@ impl Args {
     }
 }
 
-fn parse_span(text: &str) -> Result<u64, String> {
+pub(super) fn parse_span(text: &str) -> Result<u64, String> {
     let expected = || "expected a number with s, m, h or d, such as 7d".to_owned();
     let (number, unit) =
         text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(expected)?;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow};
 use tdattest_collateral::diff::{changes, changes_by_set};
+use tdattest_verifier::TrustAnchor;
 use tdattest_verifier::wire::endorsement::Endorsement;
 use tdattest_verifier::wire::pcs::{EvaluationDataSet, PcsRequest};
 
@@ -58,10 +59,11 @@ Exit codes:
 pub(super) fn run(args: &Args) -> Result<Exit> {
     let config = config::read(args.config.as_deref())?;
     let anchor = trust_anchor(args.root.as_deref().or(config.root.as_deref()))?;
-    let authenticate = Authenticator::new(anchor);
-    let before = genuine(&args.before, &authenticate)?;
+    let authenticate = Authenticator::new(anchor.clone());
+    let genuine = |path: &Path| genuine(path, &anchor, &authenticate);
+    let before = genuine(&args.before)?;
     let found = match &args.after {
-        Some(after) => changes_by_set(&refs(&before), &refs(&genuine(after, &authenticate)?)),
+        Some(after) => changes_by_set(&refs(&before), &refs(&genuine(after)?)),
         None => {
             let of =
                 |wanted| before.iter().filter(|one| set(one) == Some(wanted)).collect::<Vec<_>>();
@@ -82,8 +84,12 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
     Ok(Exit::Success)
 }
 
-fn genuine(path: &Path, authenticate: &Authenticator) -> Result<Vec<Endorsement>> {
-    let found = documents::at(path).map_err(|problem| anyhow!(problem))?;
+fn genuine(
+    path: &Path,
+    anchor: &TrustAnchor,
+    authenticate: &Authenticator,
+) -> Result<Vec<Endorsement>> {
+    let found = documents::at(path, anchor).map_err(|problem| anyhow!(problem))?;
     let mut genuine = Vec::new();
     for found in found.found {
         found.window(authenticate).map_err(|fault| {

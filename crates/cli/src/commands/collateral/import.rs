@@ -46,13 +46,14 @@ Exit codes:
 
 pub(super) fn run(args: &Args) -> Result<Exit> {
     let fetching = args.fetching.resolve()?;
-    let authenticate = Authenticator::new(fetching.anchor.clone());
+    let anchor = fetching.anchor.clone();
+    let authenticate = Authenticator::new(anchor.clone());
     let now = fetching.now;
     // What is kept comes from the archive alone: sources that cannot be used are not in the way.
     let sources = Sources { cached: true, ..fetching.sources };
     let keeper = Fetching { sources, ..fetching }.keeper()?;
     let Some(cache) = keeper.cache() else { bail!("--no-cache leaves nowhere to import to") };
-    let found = documents::at(&args.archive).map_err(|problem| anyhow!(problem))?;
+    let found = documents::at(&args.archive, &anchor).map_err(|problem| anyhow!(problem))?;
     require_sets_of(&found, &authenticate)?;
     let mut tally = Tally { refused: found.faults, ..Tally::default() };
     for found in found.found {

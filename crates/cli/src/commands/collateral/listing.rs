@@ -1,11 +1,13 @@
 //! Documents and their windows, as rows for people and as JSON.
 
 use serde::Serialize;
+use tdattest_collateral::guard::admit_in;
 use tdattest_collateral::windows::{State, Window, first_to_end};
 use tdattest_verifier::wire::pcs::{EvaluationDataSet, PcsRequest};
 use tdattest_verifier::wire::time::UnixTime;
 
 use super::place::Place;
+use crate::documents::Kind;
 use crate::table::{Align, aligned};
 
 /// The name of the JSON form.
@@ -19,6 +21,9 @@ pub(super) struct Listing {
     windows: Vec<Window>,
     /// Documents that are not genuine, and files that are no documents.
     faults: Vec<(Option<PcsRequest>, String)>,
+    /// What quotes cannot be verified without.
+    missing: Vec<PcsRequest>,
+    is_cache: bool,
 }
 
 /// How all of the documents stand together.
@@ -33,9 +38,12 @@ impl Listing {
     /// Verifies every document and looks at its window.
     pub(super) fn new(place: Place, warn_s: u64) -> Self {
         let Place { documents, name, authenticate, now } = place;
-        let mut listing = Self { name, now, warn_s, windows: Vec::new(), faults: Vec::new() };
+        let (missing, is_cache) = (documents.missing(), matches!(documents.kind, Kind::Cache(_)));
+        let (windows, faults) = (Vec::new(), Vec::new());
+        let mut listing = Self { name, now, warn_s, windows, faults, missing, is_cache };
         for found in documents.found {
-            match found.window(&authenticate) {
+            let window = found.window(&authenticate);
+            match window.and_then(|window| served(window, &documents.kind)) {
                 Ok(window) => listing.windows.push(window),
                 Err(fault) => listing.faults.push((Some(found.endorsement.request), fault)),
             }
@@ -68,10 +76,23 @@ impl Listing {
         })
     }
 
+    /// What is not there, though quotes cannot be verified without it.
+    pub(super) fn missing(&self) -> impl Iterator<Item = String> {
+        self.missing.iter().map(|request| match (request, set(request).as_str()) {
+            (PcsRequest::PckCrl(_), _) => format!("{} of either CA", request.document()),
+            (_, "-") => document(request),
+            (_, set) => format!("{} ({set})", document(request)),
+        })
+    }
+
+    pub(super) fn is_cache(&self) -> bool {
+        self.is_cache
+    }
+
     pub(super) fn standing(&self) -> Standing {
         let worst = self.windows.iter().map(|window| self.state(window)).max();
         match worst {
-            _ if !self.faults.is_empty() => Standing::Failed,
+            _ if !self.faults.is_empty() || !self.missing.is_empty() => Standing::Failed,
             Some(State::Ended | State::NotYet) => Standing::Failed,
             Some(State::Warning) => Standing::Warning,
             Some(State::Current) => Standing::Current,
@@ -138,8 +159,18 @@ impl Listing {
             state,
             first_to_end: first_to_end(&self.windows).map(|window| window.request.path()),
             documents: documents.chain(faults).collect(),
+            missing: self.missing().collect(),
         })
     }
+}
+
+/// A window of a document that its place would serve: a cache serves nothing that is older than what it has seen.
+fn served(window: Window, kind: &Kind) -> Result<Window, String> {
+    if let Kind::Cache(folder) = kind {
+        let admitted = admit_in(folder, window.request, &window.validity);
+        admitted.map_err(|failure| failure.to_string())?;
+    }
+    Ok(window)
 }
 
 /// `TCB info TDX 50806F000000`
@@ -203,6 +234,8 @@ struct View<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     first_to_end: Option<String>,
     documents: Vec<DocumentView<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    missing: Vec<String>,
 }
 
 #[derive(Default, Serialize)]

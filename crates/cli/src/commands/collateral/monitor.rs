@@ -10,6 +10,8 @@ use crate::output::{self, printable};
 /// What is wrong, and what will be before long.
 pub(super) fn problems(listing: &Listing) -> Vec<String> {
     let mut lines: Vec<String> = listing.faults().map(|fault| output::problem(&fault)).collect();
+    let missing = |name| output::problem(&format!("{name} is missing, quotes need it"));
+    lines.extend(listing.missing().map(missing));
     for window in listing.windows() {
         let name = document(&window.request);
         match listing.state(window) {
@@ -52,7 +54,9 @@ pub(super) fn nagios(listing: &Listing, warn_s: u64) -> String {
         Standing::Warning => "WARNING",
         Standing::Failed => "CRITICAL",
     };
-    let fault = listing.faults().next().map(|fault| format!("; {fault}")).unwrap_or_default();
+    let missing = listing.missing().map(|name| format!("{name} is missing"));
+    let fault = listing.faults().chain(missing).next();
+    let fault = fault.map(|fault| format!("; {fault}")).unwrap_or_default();
     let text = format!("COLLATERAL {word} - {}{fault}", summary(listing));
     // A bar begins the figures: there is none in the text.
     let text = printable(&text).replace('|', "/");
@@ -90,10 +94,14 @@ pub(super) fn prometheus(listing: &Listing) -> String {
     }
     let _ = write!(
         text,
-        "# HELP tdattest_collateral_broken Documents that are not genuine, or files that are none.\n\
+        "# HELP tdattest_collateral_broken Documents that are not genuine or older than ones that were seen, or files that are none.\n\
          # TYPE tdattest_collateral_broken gauge\n\
-         tdattest_collateral_broken {}\n",
-        listing.faults().count()
+         tdattest_collateral_broken {}\n\
+         # HELP tdattest_collateral_missing Documents that quotes need and that are not there.\n\
+         # TYPE tdattest_collateral_missing gauge\n\
+         tdattest_collateral_missing {}\n",
+        listing.faults().count(),
+        listing.missing().count()
     );
     text
 }

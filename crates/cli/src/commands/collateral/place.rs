@@ -67,18 +67,24 @@ impl PlaceArgs {
         config: &config::Config,
         anchor: &TrustAnchor,
     ) -> Result<(Documents, String), String> {
-        if let Some(place) = &self.place {
-            return documents::at(place).map(|documents| (documents, shown(place)));
+        let (documents, name) = match &self.place {
+            Some(place) => (documents::at(place, anchor)?, shown(place)),
+            None => {
+                let folder = self.cache(config, anchor)?;
+                (documents::of_cache(&folder)?, format!("the cache {}", shown(&folder)))
+            }
+        };
+        if documents.found.is_empty() && documents.faults.is_empty() {
+            return Err(format!("nothing is kept in {name}"));
         }
+        Ok((documents, name))
+    }
+
+    fn cache(&self, config: &config::Config, anchor: &TrustAnchor) -> Result<PathBuf, String> {
         let given = self.cache_dir.clone().or_else(|| config.cache_dir.clone());
         let folder = given.or_else(config::default_cache_dir);
         let folder = folder.ok_or("there is no cache: neither XDG_CACHE_HOME nor HOME is set")?;
-        let folder = cache_folder(&folder, anchor);
-        let documents = documents::of_cache(&folder)?;
-        if documents.found.is_empty() && documents.faults.is_empty() {
-            return Err(format!("nothing is kept in {}", shown(&folder)));
-        }
-        Ok((documents, format!("the cache {}", shown(&folder))))
+        Ok(cache_folder(&folder, anchor))
     }
 }
 

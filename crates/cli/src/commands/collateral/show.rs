@@ -43,7 +43,8 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
     }
     let first = listing.first().map(|first| format!("\n{first}\n")).unwrap_or_default();
     output::data(format!("{}{first}", listing.table()).as_bytes())?;
-    listing.faults().for_each(|fault| output::note(&output::problem(&fault)));
+    let missing = listing.missing().map(|name| format!("{name} is missing, quotes need it"));
+    listing.faults().chain(missing).for_each(|fault| output::note(&output::problem(&fault)));
     Ok(Exit::Success)
 }
 

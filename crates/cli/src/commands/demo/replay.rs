@@ -60,9 +60,9 @@ impl<'a> Replay<'a> {
         words.extend(["--root".into(), root.into(), "--nonce".into(), NONCE.into()]);
         words.extend(self.at_words());
         let Command::Verify(args) = parsed(&["verify"], &words)? else { bail!("no verification") };
-        let judgement = verify::judge(&args)?;
-        output::data(Report::new(&judgement).whole().as_bytes())?;
-        Ok(judgement)
+        let judged = verify::judge(&args)?;
+        output::data(Report::new(&judged).whole().as_bytes())?;
+        Ok(judged.judgement)
     }
 
     /// The time, if one was given: what is left out means now, here as there.
