@@ -27,8 +27,7 @@ use self::exchange::Desk;
 use self::listen::Socket;
 use self::request_id::RequestIds;
 use crate::answer::Answer;
-use crate::api::Pccs;
-use crate::api::REFRESH_DEADLINE;
+use crate::api::{Admission, Pccs, REFRESH_DEADLINE};
 use crate::ending::{Ending, until_ending};
 use crate::health::Health;
 use crate::records::Records;
@@ -47,6 +46,8 @@ const BODIES_AT_ONCE: usize = 16;
 
 /// What answers requests. [`Pccs`] does.
 pub trait Answers: Send + Sync {
+    /// Whether the body that a request brings is wanted, by its head alone.
+    fn admit<'a>(&'a self, head: &'a Request) -> Answering<'a, Admission>;
     /// Answers a request.
     fn answer(&self, request: Request) -> Answering<'_, Answer>;
     /// Fetches anew what is due.
@@ -56,6 +57,10 @@ pub trait Answers: Send + Sync {
 }
 
 impl Answers for Pccs {
+    fn admit<'a>(&'a self, head: &'a Request) -> Answering<'a, Admission> {
+        Box::pin(Self::admit(self, head))
+    }
+
     fn answer(&self, request: Request) -> Answering<'_, Answer> {
         Box::pin(Self::answer(self, request))
     }

@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use scripted::{Host, PANIC, SLOW, uncertified};
+use scripted::{CLOSED, Host, PANIC, SLOW, uncertified};
 use tdattest_pccs::{Limits, ListenAt, Rhythm};
 
 const REQUEST_ID: &str = "00112233445566778899aabbccddeeff";
@@ -120,6 +120,58 @@ fn a_body_without_a_length_is_bounded_too() {
     stream.write_all(b"0\r\n\r\n").unwrap();
     let text = read(&mut stream);
     assert!(text.ends_with("too large"), "{text}");
+}
+
+#[test]
+fn slow_bodies_that_are_not_wanted_hold_nobody_up() {
+    let host = limited(Limits { body_bytes: 1024, ..Limits::default() });
+    let mut slow = Vec::new();
+    for head in ["GET /echo", "POST /closed"] {
+        for _ in 0..20 {
+            let mut stream = host.unix();
+            let text = format!("{head} HTTP/1.1\r\nHost: a\r\nContent-Length: 1024\r\n\r\na");
+            stream.write_all(text.as_bytes()).unwrap();
+            slow.push(stream);
+        }
+    }
+    while host.counted("head of /echo") < 20 || host.counted("head of /closed") < 20 {
+        std::thread::yield_now();
+    }
+    let request = host.client().post(host.url("/echo")).body(vec![b'a'; 1024]);
+    let answer = host.run(request.send()).unwrap();
+    assert_eq!(host.run(answer.text()).unwrap(), "POST /echo  1024");
+}
+
+#[test]
+fn a_body_that_is_not_wanted_is_in_the_way_of_no_answer() {
+    let host = limited(Limits { body_bytes: 1000, ..Limits::default() });
+    for client in [host.http1(), host.client()] {
+        for size in [1, 4000] {
+            let request = client.post(host.url(CLOSED)).body(vec![b'a'; size]);
+            let answer = host.run(request.send()).unwrap();
+            assert_eq!(answer.status(), 401);
+            assert_eq!(host.run(answer.text()).unwrap(), "closed");
+        }
+    }
+    assert_eq!(host.counted(CLOSED), 0);
+    // One that is there goes by, and the connection goes on.
+    let mut stream = host.unix();
+    let heads = "POST /closed HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc\
+                 GET /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nConnection: close\r\n\r\nabc";
+    stream.write_all(heads.as_bytes()).unwrap();
+    let text = read(&mut stream);
+    assert!(text.starts_with("HTTP/1.1 401") && text.ends_with("GET /echo  0"), "{text}");
+}
+
+#[test]
+fn whoever_asks_whether_to_send_a_body_is_told_at_once_that_it_is_not_wanted() {
+    let host = Host::start();
+    let mut stream = host.unix();
+    let head =
+        b"POST /closed HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n";
+    stream.write_all(head).unwrap();
+    let text = read(&mut stream);
+    assert!(text.starts_with("HTTP/1.1 401") && text.contains("Connection: close"), "{text}");
 }
 
 #[test]

@@ -10,17 +10,17 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use hyper::StatusCode;
 use hyper::body::Bytes;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+use hyper::{Method, StatusCode};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use tdattest_pccs::store::memory::Memory;
 use tdattest_pccs::tls::{Tls, TlsSettings};
 use tdattest_pccs::{
-    Answer, Answering, Answers, Counters, Limits, ListenAt, Listener, Parts, RefreshItem,
-    RefreshOutcome, RefreshReport, Request, Rhythm, Service,
+    Admission, Answer, Answering, Answers, Counters, Limits, ListenAt, Listener, Parts,
+    RefreshItem, RefreshOutcome, RefreshReport, Request, Rhythm, Service,
 };
 use tdattest_wire::time::UnixTime;
 use tempfile::TempDir;
@@ -33,6 +33,9 @@ pub(crate) const PANIC: &str = "/panic";
 
 /// A path whose answer waits for [`Host::release`].
 pub(crate) const SLOW: &str = "/slow";
+
+/// A path that takes a body of nobody.
+pub(crate) const CLOSED: &str = "/closed";
 
 const START: u64 = 1_760_000_000;
 
@@ -80,6 +83,21 @@ pub(crate) async fn uncertified(at: &str) -> std::io::Result<Service> {
 }
 
 impl Answers for Script {
+    fn admit<'a>(&'a self, head: &'a Request) -> Answering<'a, Admission> {
+        *self.counts.lock().unwrap().entry(format!("head of {}", head.path)).or_default() += 1;
+        Box::pin(async {
+            if head.path == CLOSED {
+                let (status, headers) = (StatusCode::UNAUTHORIZED, HeaderMap::new());
+                let body = Bytes::from_static(b"closed");
+                return Admission::Refused(Answer { status, headers, body, route: "closed" });
+            }
+            match head.method {
+                Method::GET => Admission::WithoutBody,
+                _ => Admission::WithBody,
+            }
+        })
+    }
+
     fn answer(&self, request: Request) -> Answering<'_, Answer> {
         *self.counts.lock().unwrap().entry(request.path.clone()).or_default() += 1;
         Box::pin(async move {
