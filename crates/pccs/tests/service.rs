@@ -2,7 +2,7 @@
 
 mod scripted;
 
-use std::io::{Read as _, Write as _};
+use std::io::{Read, Write as _};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -183,6 +183,32 @@ fn little_may_arrive_unread_over_http_2() {
         window.map_or([0, 0, 255, 255], |found| found[2..].try_into().unwrap()),
         [0, 0, 255, 255]
     );
+}
+
+/// SETTINGS_INITIAL_WINDOW_SIZE is 0: nothing of an answer's body may be sent.
+const NO_WINDOW: &[u8] = b"\0\0\x06\x04\0\0\0\0\0\0\x04\0\0\0\0";
+
+/// A request on the first stream: `:method` GET, `:scheme` https, `:path` /echo and `:authority` a.
+const ASKED: &[u8] = b"\0\0\x0c\x01\x05\0\0\0\x01\x82\x87\x04\x05/echo\x01\x01a";
+
+/// Whether the service closes a connection before anybody would lose patience.
+fn is_closed<S: Read>(mut stream: S) -> bool {
+    match stream.read_to_end(&mut Vec::new()) {
+        Ok(_) => true,
+        Err(fault) => {
+            let waits = [std::io::ErrorKind::WouldBlock, std::io::ErrorKind::TimedOut];
+            !waits.contains(&fault.kind())
+        }
+    }
+}
+
+#[test]
+fn an_answer_over_http_2_that_is_not_taken_ends_the_connection() {
+    let host = limited(Limits { send: SHORT, ..Limits::default() });
+    let stream = host.http2(&[NO_WINDOW, ASKED].concat());
+    stream.sock.set_read_timeout(Some(PATIENCE)).unwrap();
+    assert!(is_closed(stream));
+    assert_eq!(host.counted("/echo"), 1);
 }
 
 #[test]

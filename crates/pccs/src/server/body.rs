@@ -8,9 +8,11 @@ use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
-use hyper::body::{Body, Bytes, Frame, SizeHint};
+use hyper::body::{Body, Buf, Bytes, Frame, SizeHint};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout_at};
+
+use super::patience::Untaken;
 
 /// How many bytes one permit of the [`Room`] stands for.
 const PERMIT_BYTES: usize = 1024;
@@ -140,33 +142,62 @@ async fn next<B: Body + Unpin>(body: &mut B) -> Option<Result<Frame<B::Data>, B:
 
 /// A body that is there.
 #[derive(Debug)]
-pub(crate) struct Whole(Bytes);
+pub(crate) struct Whole(Sent);
+
+/// What is sent of a body, until all of it has gone out.
+#[derive(Debug, Default)]
+pub(crate) struct Sent {
+    bytes: Bytes,
+    untaken: Option<Untaken>,
+}
 
 impl Whole {
     /// These bytes.
     pub(crate) fn new(bytes: Bytes) -> Self {
-        Self(bytes)
+        Self(Sent { bytes, untaken: None })
+    }
+
+    /// These bytes, and who is to know when they are taken: over HTTP/2 they may wait for that unseen.
+    pub(super) fn watched(bytes: Bytes, untaken: Untaken) -> Self {
+        Self(Sent { bytes, untaken: Some(untaken) })
     }
 }
 
 impl Body for Whole {
-    type Data = Bytes;
+    type Data = Sent;
     type Error = Infallible;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let bytes = std::mem::take(&mut self.0);
-        Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
+    ) -> Poll<Option<Result<Frame<Sent>, Infallible>>> {
+        let sent = std::mem::take(&mut self.0);
+        Poll::Ready((!sent.bytes.is_empty()).then(|| Ok(Frame::data(sent))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.is_empty()
+        self.0.bytes.is_empty()
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(u64::try_from(self.0.len()).unwrap_or(u64::MAX))
+        SizeHint::with_exact(u64::try_from(self.0.bytes.len()).unwrap_or(u64::MAX))
+    }
+}
+
+impl Buf for Sent {
+    fn remaining(&self) -> usize {
+        self.bytes.remaining()
+    }
+
+    fn chunk(&self) -> &[u8] {
+        self.bytes.chunk()
+    }
+
+    fn advance(&mut self, count: usize) {
+        self.bytes.advance(count);
+        if let Some(untaken) = &self.untaken {
+            untaken.moves();
+        }
     }
 }
 

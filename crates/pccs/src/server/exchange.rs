@@ -60,8 +60,16 @@ impl Desk {
         let answer = self.answer(request).instrument(span.clone()).await;
         self.records.answered(answer.route, answer.status, begun.elapsed());
         span.in_scope(|| log::tell(&line, &answer, begun.elapsed()));
+        let mut answer = self.dressed(answer, &id, version);
+        let body = if is_head { Bytes::new() } else { std::mem::take(answer.body_mut()) };
+        // Over HTTP/1.1 the stream itself shows that nothing is taken.
+        let is_watched = version == Version::HTTP_2 && !body.is_empty();
+        let body = match is_watched {
+            true => Whole::watched(body, pace.untaken()),
+            false => Whole::new(body),
+        };
         drop(answering);
-        Ok(self.dressed(answer, &id, version, is_head))
+        Ok(answer.map(|_| body))
     }
 
     /// The answer of the service itself, or of the API.
@@ -179,13 +187,8 @@ impl Desk {
         })
     }
 
-    fn dressed(
-        &self,
-        answer: Answer,
-        id: &RequestId,
-        version: Version,
-        is_head: bool,
-    ) -> Response<Whole> {
+    /// With the headers of the service, and no body where there must be none.
+    fn dressed(&self, answer: Answer, id: &RequestId, version: Version) -> Response<Bytes> {
         let Answer { status, mut headers, body, .. } = answer;
         headers.insert(REQUEST_ID, id.value());
         // HTTP/2 knows no such headers, and HTTP/1.0 is not kept alive.
@@ -200,8 +203,7 @@ impl Desk {
         if has_body {
             headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
         }
-        let body = if is_head || !has_body { Bytes::new() } else { body };
-        let mut response = Response::new(Whole::new(body));
+        let mut response = Response::new(if has_body { body } else { Bytes::new() });
         *response.status_mut() = status;
         *response.headers_mut() = headers;
         response

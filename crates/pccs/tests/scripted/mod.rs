@@ -37,6 +37,9 @@ pub(crate) const SLOW: &str = "/slow";
 /// A path that takes a body of nobody.
 pub(crate) const CLOSED: &str = "/closed";
 
+/// RFC 9113: settings that say nothing.
+pub(crate) const SETTINGS: &[u8] = b"\0\0\0\x04\0\0\0\0\0";
+
 const START: u64 = 1_760_000_000;
 
 /// Answers that say what was asked.
@@ -266,15 +269,20 @@ impl Host {
         stream.conn.peer_certificates().unwrap()[0].clone().into_owned()
     }
 
-    /// The first bytes that the service sends over HTTP/2: nine of a frame's head, then its settings, six bytes each.
-    pub(crate) fn http2_settings(&self) -> Vec<u8> {
+    /// A connection over HTTP/2 on which these frames were sent, and nothing is done by itself.
+    pub(crate) fn http2(&self, frames: &[u8]) -> StreamOwned<ClientConnection, TcpStream> {
         let mut tls = self.tls_client();
         tls.alpn_protocols = vec![b"h2".to_vec()];
         let name = "localhost".try_into().unwrap();
         let connection = ClientConnection::new(Arc::new(tls), name).unwrap();
         let mut stream = StreamOwned::new(connection, TcpStream::connect(self.https).unwrap());
-        // The preface of RFC 9113, and settings that say nothing.
-        stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").unwrap();
+        stream.write_all(&[b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", frames].concat()).unwrap();
+        stream
+    }
+
+    /// The first bytes that the service sends over HTTP/2: nine of a frame's head, then its settings, six bytes each.
+    pub(crate) fn http2_settings(&self) -> Vec<u8> {
+        let mut stream = self.http2(SETTINGS);
         let mut head = [0; 9];
         stream.read_exact(&mut head).unwrap();
         assert_eq!(head[3], 4, "settings come first");
