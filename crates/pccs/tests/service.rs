@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use scripted::{CLOSED, Host, PANIC, SLOW, uncertified};
+use scripted::{CLOSED, Host, PANIC, SETTINGS, SLOW, uncertified};
 use tdattest_pccs::{Limits, ListenAt, Rhythm};
 
 const REQUEST_ID: &str = "00112233445566778899aabbccddeeff";
@@ -317,6 +317,17 @@ fn a_drain_does_not_wait_for_those_at_rest() {
     for client in &clients {
         assert_eq!(host.run(client.get(host.url("/echo")).send()).unwrap().status(), 200);
     }
+    let drain = host.spawn_drain(PATIENCE);
+    assert!(host.run(drain).unwrap());
+}
+
+#[test]
+fn a_drain_does_not_wait_for_those_that_have_vanished() {
+    let mut host = Host::start();
+    let mut stream = host.http2(&[SETTINGS, ASKED].concat());
+    stream.read_exact(&mut [0; 9]).unwrap();
+    host.until_counted("/echo");
+    // It neither closes the connection nor says anything.
     let drain = host.spawn_drain(PATIENCE);
     assert!(host.run(drain).unwrap());
 }

@@ -13,6 +13,9 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
+/// How long a client is waited for that has all its answers, once the service ends. HTTP/2 asks it for a last word.
+const FAREWELL: Duration = Duration::from_secs(2);
+
 /// How long each thing may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Waits {
@@ -36,6 +39,8 @@ struct State {
     begun: bool,
     /// When that was, or when the connection came to rest.
     since: Instant,
+    /// Whether the service ends.
+    ends: bool,
     /// Answers that are made and not taken, by their numbers, and since when nothing was taken of each.
     untaken: BTreeMap<u64, Instant>,
     /// The number of the next one.
@@ -61,6 +66,7 @@ impl Pace {
             answering: 0,
             begun: false,
             since: Instant::now(),
+            ends: false,
             untaken: BTreeMap::new(),
             next: 0,
             reader: None,
@@ -75,6 +81,16 @@ impl Pace {
         state.untaken.insert(number, Instant::now());
         drop(state);
         Untaken { pace: Arc::clone(self), number }
+    }
+
+    /// The service ends: a client that has its answers is waited for no longer than to say farewell. To be said before the
+    /// connection goes on.
+    pub(super) fn end(&self) {
+        let mut state = self.lock();
+        state.ends = true;
+        if !state.begun {
+            state.since = Instant::now();
+        }
     }
 
     /// The head of a request is there.
@@ -116,6 +132,7 @@ impl State {
             Some(since) => since.checked_add(waits.send),
             None if self.is_busy(is_writing) => None,
             None if self.begun => self.since.checked_add(waits.head),
+            None if self.ends => self.since.checked_add(waits.idle.min(FAREWELL)),
             None => self.since.checked_add(waits.idle),
         }
     }
@@ -366,6 +383,18 @@ mod tests {
         sleep(SECOND * 5).await;
         drop(untaken);
         assert_eq!(lasts.await.unwrap(), 6);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn at_the_end_a_client_that_has_its_answers_is_not_waited_for_long() {
+        let pace = Pace::new();
+        let answering = pace.answering();
+        let lasts = lasts(long(), &pace);
+        tokio::task::yield_now().await;
+        pace.end();
+        sleep(SECOND * 20).await;
+        drop(answering);
+        assert_eq!(lasts.await.unwrap(), 22);
     }
 
     #[tokio::test(start_paused = true)]
