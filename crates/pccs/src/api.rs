@@ -69,6 +69,17 @@ const VERSION_3_WARNING: &str = "PCS API version 3 is no longer available. Cache
 /// How long whoever asks for a refresh waits for all of it, unless clients are made to wait longer.
 pub(crate) const REFRESH_DEADLINE: Duration = Duration::from_secs(300);
 
+/// What becomes of a request that brings a body, by its head alone.
+#[derive(Clone, Debug)]
+pub enum Admission {
+    /// It is answered once its body is there.
+    WithBody,
+    /// It is answered, and its body is not looked at.
+    WithoutBody,
+    /// It is not let in: this is its answer, whatever its body says.
+    Refused(Answer),
+}
+
 /// Something worth counting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -163,6 +174,17 @@ impl Pccs {
         Self { cache, access, cursor: AtomicI64::new(0) }
     }
 
+    /// Whether the body that a request brings is wanted, by its head alone: its route takes one, and its token opens that.
+    pub async fn admit(&self, head: &Request) -> Admission {
+        let taken =
+            Place::find(&head.path).ok().filter(|place| place.route.takes_body(&head.method));
+        let Some(place) = taken else { return Admission::WithoutBody };
+        match self.in_time(place, head, self.let_in(place.route, head)).await {
+            Ok(()) => Admission::WithBody,
+            Err(refusal) => Admission::Refused(finished(place, head, refusal.answer())),
+        }
+    }
+
     /// Answers a request, within [`Settings::client_deadline`]; one for a refresh within five minutes.
     ///
     /// A client that goes away stops nothing: what was begun for it is finished.
@@ -179,15 +201,9 @@ impl Pccs {
                 return conditional::finish(&request, Refusal::Internal.answer());
             }
         };
-        let answered = timeout(self.patience(place.route), self.at(place, &request)).await;
-        let answered =
-            answered.unwrap_or_else(|_| Err(late(place.route.opened_by(&request.method))));
-        let mut answer = answered.unwrap_or_else(|refusal| refusal.answer());
-        answer.route = place.route.name();
-        if place.version == Version::V3 {
-            answer.warn(299, VERSION_3_WARNING);
-        }
-        conditional::finish(&request, answer)
+        let answered = self.in_time(place, &request, self.at(place, &request)).await;
+        let answer = answered.unwrap_or_else(|refusal| refusal.answer());
+        finished(place, &request, answer)
     }
 
     /// Fetches anew every document that is due, each on its own. For one replica at a time.
@@ -220,6 +236,17 @@ impl Pccs {
         }
     }
 
+    /// Does something for a request, for no longer than whoever asks is made to wait.
+    async fn in_time<T>(
+        &self,
+        place: Place,
+        request: &Request,
+        work: impl Future<Output = Result<T, Refusal>>,
+    ) -> Result<T, Refusal> {
+        let done = timeout(self.patience(place.route), work).await;
+        done.unwrap_or_else(|_| Err(late(place.route.opened_by(&request.method))))
+    }
+
     /// How long whoever asks is made to wait.
     fn patience(&self, route: Route) -> Duration {
         let client = self.cache.settings.client_deadline;
@@ -230,9 +257,7 @@ impl Pccs {
     }
 
     async fn at(&self, place: Place, request: &Request) -> Result<Answer, Refusal> {
-        if let Some(role) = place.route.opened_by(&request.method) {
-            self.check(role, request).await?;
-        }
+        self.let_in(place.route, request).await?;
         if request.body_too_large {
             return Err(Refusal::TooLarge);
         }
@@ -274,7 +299,9 @@ impl Pccs {
         }
     }
 
-    async fn check(&self, role: Role, request: &Request) -> Result<(), Refusal> {
+    /// Looks at the token, where the route wants one.
+    async fn let_in(&self, route: Route, request: &Request) -> Result<(), Refusal> {
+        let Some(role) = route.opened_by(&request.method) else { return Ok(()) };
         let checked = self.access.check(self.cache.store.as_ref(), role, &request.headers).await;
         checked.map_err(|refused| match refused {
             NoAccess::Refused(refusal) => refusal,
@@ -287,6 +314,15 @@ impl fmt::Debug for Pccs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pccs").field("settings", &self.cache.settings).finish_non_exhaustive()
     }
+}
+
+/// The answer of a route, as it is sent.
+fn finished(place: Place, request: &Request, mut answer: Answer) -> Answer {
+    answer.route = place.route.name();
+    if place.version == Version::V3 {
+        answer.warn(299, VERSION_3_WARNING);
+    }
+    conditional::finish(request, answer)
 }
 
 /// Work that is finished even if nobody waits for it any more.

@@ -35,7 +35,7 @@ pub mod tls;
 pub mod tokens;
 
 pub use answer::Answer;
-pub use api::{Clock, Notice, Pccs, Settings, Watcher};
+pub use api::{Admission, Clock, Notice, Pccs, Settings, Watcher};
 pub use fill_mode::FillMode;
 pub use refresh::{RefreshItem, RefreshOutcome, RefreshReport};
 pub use request::Request;

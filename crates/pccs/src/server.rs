@@ -9,6 +9,7 @@ mod exchange;
 mod listen;
 mod log;
 mod patience;
+mod peers;
 mod request_id;
 
 use std::io;
@@ -18,17 +19,17 @@ use std::time::Duration;
 use hyper::header::HeaderValue;
 use rustix::io::Errno;
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio::time::sleep;
 use tokio_rustls::TlsAcceptor;
 
 use self::body::Room;
 use self::exchange::Desk;
 use self::listen::Socket;
+use self::peers::{Peer, Peers};
 use self::request_id::RequestIds;
 use crate::answer::Answer;
-use crate::api::Pccs;
-use crate::api::REFRESH_DEADLINE;
+use crate::api::{Admission, Pccs, REFRESH_DEADLINE};
 use crate::ending::{Ending, until_ending};
 use crate::health::Health;
 use crate::records::Records;
@@ -47,6 +48,8 @@ const BODIES_AT_ONCE: usize = 16;
 
 /// What answers requests. [`Pccs`] does.
 pub trait Answers: Send + Sync {
+    /// Whether the body that a request brings is wanted, by its head alone.
+    fn admit<'a>(&'a self, head: &'a Request) -> Answering<'a, Admission>;
     /// Answers a request.
     fn answer(&self, request: Request) -> Answering<'_, Answer>;
     /// Fetches anew what is due.
@@ -56,6 +59,10 @@ pub trait Answers: Send + Sync {
 }
 
 impl Answers for Pccs {
+    fn admit<'a>(&'a self, head: &'a Request) -> Answering<'a, Admission> {
+        Box::pin(Self::admit(self, head))
+    }
+
     fn answer(&self, request: Request) -> Answering<'_, Answer> {
         Box::pin(Self::answer(self, request))
     }
@@ -72,8 +79,10 @@ impl Answers for Pccs {
 /// How much of everything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections at one time; further ones wait.
+    /// Connections at one time; further ones wait. Those of this machine are counted apart.
     pub connections: usize,
+    /// Those of one address on another machine, or of one IPv6 network of 64 bits; further ones are closed.
+    pub connections_per_address: usize,
     /// Bytes of a request's head.
     pub header_bytes: usize,
     /// Bytes of a request's body.
@@ -96,6 +105,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 4096,
+            connections_per_address: 1024,
             header_bytes: 16 * 1024,
             body_bytes: 2 * 1024 * 1024,
             handshake: Duration::from_secs(10),
@@ -112,7 +122,7 @@ impl Default for Limits {
 pub(crate) struct Server {
     desk: Arc<Desk>,
     acceptor: Option<TlsAcceptor>,
-    room: Arc<Semaphore>,
+    peers: Arc<Peers>,
     ending: Ending,
     alive: mpsc::Sender<()>,
 }
@@ -143,8 +153,8 @@ impl Server {
             keep_alive: HeaderValue::try_from(keep_alive)
                 .unwrap_or(HeaderValue::from_static("timeout=60")),
         };
-        let room = Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS)));
-        Arc::new(Self { desk: Arc::new(desk), acceptor, room, ending, alive })
+        let peers = Peers::new(&limits);
+        Arc::new(Self { desk: Arc::new(desk), acceptor, peers, ending, alive })
     }
 
     /// Takes the connections of one listener, until the service ends.
@@ -173,15 +183,16 @@ impl Server {
     ) -> io::Result<()> {
         let socket = TcpListener::from_std(socket.try_clone()?)?;
         loop {
-            let stream = match socket.accept().await {
-                Ok((stream, _)) => stream,
+            let (stream, address) = match socket.accept().await {
+                Ok(accepted) => accepted,
                 Err(fault) => {
                     pause(&fault).await;
                     continue;
                 }
             };
             // Not before: a listener that waits must not keep a place from another.
-            let permit = self.permit().await?;
+            let peer = Peer::at(address.ip());
+            let Some(connected) = self.peers.connect(peer).await? else { continue };
             // An answer is one write: it need not wait for another. If it cannot be set, it is slower.
             let _ = stream.set_nodelay(true);
             let (desk, ending, alive) = self.parts();
@@ -191,7 +202,7 @@ impl Server {
                     Some(tls) => connection::serve_tls(stream, tls, desk, ending).await,
                     None => connection::serve_plain(stream, desk, ending).await,
                 }
-                drop((permit, alive));
+                drop((connected, alive));
             });
         }
     }
@@ -201,20 +212,16 @@ impl Server {
         loop {
             match socket.accept().await {
                 Ok((stream, _)) => {
-                    let permit = self.permit().await?;
+                    let Some(connected) = self.peers.connect(Peer::Local).await? else { continue };
                     let (desk, ending, alive) = self.parts();
                     tokio::spawn(async move {
                         connection::serve_plain(stream, desk, ending).await;
-                        drop((permit, alive));
+                        drop((connected, alive));
                     });
                 }
                 Err(fault) => pause(&fault).await,
             }
         }
-    }
-
-    async fn permit(&self) -> io::Result<OwnedSemaphorePermit> {
-        Arc::clone(&self.room).acquire_owned().await.map_err(io::Error::other)
     }
 
     fn parts(&self) -> (Arc<Desk>, Ending, mpsc::Sender<()>) {

@@ -2,12 +2,12 @@
 
 mod scripted;
 
-use std::io::{Read as _, Write as _};
+use std::io::{Read, Write as _};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use scripted::{Host, PANIC, SLOW, uncertified};
+use scripted::{CLOSED, Host, PANIC, SETTINGS, SLOW, uncertified};
 use tdattest_pccs::{Limits, ListenAt, Rhythm};
 
 const REQUEST_ID: &str = "00112233445566778899aabbccddeeff";
@@ -123,6 +123,58 @@ fn a_body_without_a_length_is_bounded_too() {
 }
 
 #[test]
+fn slow_bodies_that_are_not_wanted_hold_nobody_up() {
+    let host = limited(Limits { body_bytes: 1024, ..Limits::default() });
+    let mut slow = Vec::new();
+    for head in ["GET /echo", "POST /closed"] {
+        for _ in 0..20 {
+            let mut stream = host.unix();
+            let text = format!("{head} HTTP/1.1\r\nHost: a\r\nContent-Length: 1024\r\n\r\na");
+            stream.write_all(text.as_bytes()).unwrap();
+            slow.push(stream);
+        }
+    }
+    while host.counted("head of /echo") < 20 || host.counted("head of /closed") < 20 {
+        std::thread::yield_now();
+    }
+    let request = host.client().post(host.url("/echo")).body(vec![b'a'; 1024]);
+    let answer = host.run(request.send()).unwrap();
+    assert_eq!(host.run(answer.text()).unwrap(), "POST /echo  1024");
+}
+
+#[test]
+fn a_body_that_is_not_wanted_is_in_the_way_of_no_answer() {
+    let host = limited(Limits { body_bytes: 1000, ..Limits::default() });
+    for client in [host.http1(), host.client()] {
+        for size in [1, 4000] {
+            let request = client.post(host.url(CLOSED)).body(vec![b'a'; size]);
+            let answer = host.run(request.send()).unwrap();
+            assert_eq!(answer.status(), 401);
+            assert_eq!(host.run(answer.text()).unwrap(), "closed");
+        }
+    }
+    assert_eq!(host.counted(CLOSED), 0);
+    // One that is there goes by, and the connection goes on.
+    let mut stream = host.unix();
+    let heads = "POST /closed HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc\
+                 GET /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nConnection: close\r\n\r\nabc";
+    stream.write_all(heads.as_bytes()).unwrap();
+    let text = read(&mut stream);
+    assert!(text.starts_with("HTTP/1.1 401") && text.ends_with("GET /echo  0"), "{text}");
+}
+
+#[test]
+fn whoever_asks_whether_to_send_a_body_is_told_at_once_that_it_is_not_wanted() {
+    let host = Host::start();
+    let mut stream = host.unix();
+    let head =
+        b"POST /closed HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n";
+    stream.write_all(head).unwrap();
+    let text = read(&mut stream);
+    assert!(text.starts_with("HTTP/1.1 401") && text.contains("Connection: close"), "{text}");
+}
+
+#[test]
 fn little_may_arrive_unread_over_http_2() {
     let settings = Host::start().http2_settings();
     // RFC 9113, "Defined Settings": SETTINGS_INITIAL_WINDOW_SIZE is 4, and 65 535 where it is not said.
@@ -131,6 +183,32 @@ fn little_may_arrive_unread_over_http_2() {
         window.map_or([0, 0, 255, 255], |found| found[2..].try_into().unwrap()),
         [0, 0, 255, 255]
     );
+}
+
+/// SETTINGS_INITIAL_WINDOW_SIZE is 0: nothing of an answer's body may be sent.
+const NO_WINDOW: &[u8] = b"\0\0\x06\x04\0\0\0\0\0\0\x04\0\0\0\0";
+
+/// A request on the first stream: `:method` GET, `:scheme` https, `:path` /echo and `:authority` a.
+const ASKED: &[u8] = b"\0\0\x0c\x01\x05\0\0\0\x01\x82\x87\x04\x05/echo\x01\x01a";
+
+/// Whether the service closes a connection before anybody would lose patience.
+fn is_closed<S: Read>(mut stream: S) -> bool {
+    match stream.read_to_end(&mut Vec::new()) {
+        Ok(_) => true,
+        Err(fault) => {
+            let waits = [std::io::ErrorKind::WouldBlock, std::io::ErrorKind::TimedOut];
+            !waits.contains(&fault.kind())
+        }
+    }
+}
+
+#[test]
+fn an_answer_over_http_2_that_is_not_taken_ends_the_connection() {
+    let host = limited(Limits { send: SHORT, ..Limits::default() });
+    let stream = host.http2(&[NO_WINDOW, ASKED].concat());
+    stream.sock.set_read_timeout(Some(PATIENCE)).unwrap();
+    assert!(is_closed(stream));
+    assert_eq!(host.counted("/echo"), 1);
 }
 
 #[test]
@@ -239,6 +317,17 @@ fn a_drain_does_not_wait_for_those_at_rest() {
     for client in &clients {
         assert_eq!(host.run(client.get(host.url("/echo")).send()).unwrap().status(), 200);
     }
+    let drain = host.spawn_drain(PATIENCE);
+    assert!(host.run(drain).unwrap());
+}
+
+#[test]
+fn a_drain_does_not_wait_for_those_that_have_vanished() {
+    let mut host = Host::start();
+    let mut stream = host.http2(&[SETTINGS, ASKED].concat());
+    stream.read_exact(&mut [0; 9]).unwrap();
+    host.until_counted("/echo");
+    // It neither closes the connection nor says anything.
     let drain = host.spawn_drain(PATIENCE);
     assert!(host.run(drain).unwrap());
 }

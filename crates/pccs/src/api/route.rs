@@ -132,6 +132,15 @@ impl Route {
         }
     }
 
+    /// Whether it looks at the body of a request.
+    pub(super) fn takes_body(self, method: &Method) -> bool {
+        match self {
+            Self::Platforms => *method == Method::POST,
+            Self::PlatformCollateral | Self::AppraisalPolicy => *method == Method::PUT,
+            _ => false,
+        }
+    }
+
     pub(super) fn has(self, method: &Method) -> bool {
         self.methods().split(',').any(|has| has == method.as_str())
     }

@@ -129,6 +129,7 @@ struct TrustSection {
 #[serde(deny_unknown_fields, expecting = "a section in brackets")]
 struct LimitsSection {
     connections: Option<Bounded<1, 1_000_000>>,
+    connections_per_address: Option<Bounded<1, 1_000_000>>,
     body_kib: Option<Bounded<1, 65_536>>,
 }
 
@@ -342,11 +343,18 @@ fn api(
     }
 }
 
+/// Into how many shares the connections go, where no number was given for one address.
+const SHARES: usize = 4;
+
 fn limits(limits: &LimitsSection, deadlines: &DeadlinesSection, client: Duration) -> Limits {
     let default = Limits::default();
     let seconds = |given: Option<Bounded<1, 600>>, default| given.map_or(default, Bounded::seconds);
+    let connections = limits.connections.map_or(default.connections, |number| number.size(1));
     Limits {
-        connections: limits.connections.map_or(default.connections, |number| number.size(1)),
+        connections,
+        connections_per_address: limits
+            .connections_per_address
+            .map_or_else(|| connections.div_ceil(SHARES), |number| number.size(1)),
         body_bytes: limits.body_kib.map_or(default.body_bytes, |number| number.size(1024)),
         handshake: seconds(deadlines.handshake_seconds, default.handshake),
         head: seconds(deadlines.head_seconds, default.head),

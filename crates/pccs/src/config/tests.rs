@@ -85,6 +85,7 @@ fn every_key_is_read() {
         root_certificate = "/srv/root.pem"
         [limits]
         connections = 7
+        connections_per_address = 6
         body_kib = 8
         [deadlines]
         handshake_seconds = 9
@@ -100,9 +101,8 @@ fn every_key_is_read() {
     .unwrap();
     let listen: Vec<String> = config.listen.iter().map(ToString::to_string).collect();
     assert_eq!(listen, ["https://0.0.0.0:8081", "http://127.0.0.1:8082", "unix:/run/http.socket"]);
-    let names = config.certificate.clone();
     let expected = ["pccs.example.org", "192.0.2.7"].map(|name| name.parse().unwrap()).to_vec();
-    assert_eq!(names, CertificateAt::Generated(expected));
+    assert_eq!(config.certificate, CertificateAt::Generated(expected));
     assert_eq!(config.store, StoreAt::Memory);
     assert_eq!(config.state, PathBuf::from("/srv/pccs"));
     assert_eq!(config.sources.len(), 2);
@@ -115,7 +115,7 @@ fn every_key_is_read() {
     assert_eq!(config.rhythm.refresh, Some(Duration::from_secs(360)));
     let Limits { connections, body_bytes, handshake, head, request, send, keep_alive, .. } =
         config.limits;
-    assert_eq!((connections, body_bytes), (7, 8192));
+    assert_eq!((connections, config.limits.connections_per_address, body_bytes), (7, 6, 8192));
     assert_eq!(
         [handshake, head, request, api.client_deadline, send, keep_alive]
             .map(|time| time.as_secs()),
@@ -126,6 +126,14 @@ fn every_key_is_read() {
         (config.user.as_deref(), config.root_certificate),
         (Some("pccs"), Some("/srv/root.pem".into()))
     );
+}
+
+#[test]
+fn one_address_has_a_quarter_of_the_connections_unless_told_otherwise() {
+    let share = |text: &str| Config::from_toml(text).unwrap().limits.connections_per_address;
+    assert_eq!(share(""), Limits::default().connections_per_address);
+    assert_eq!(share("limits.connections = 4096"), 1024);
+    assert_eq!(share("limits.connections = 1"), 1);
 }
 
 #[test]

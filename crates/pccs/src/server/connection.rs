@@ -72,9 +72,12 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     let is_http1 = protocol == Protocol::Http1;
     let stream = Patient::new(stream, Arc::clone(&pace), waits, is_http1);
     let http = builder(protocol, limits);
-    let service = service_fn(move |request| Arc::clone(&desk).exchange(request, Arc::clone(&pace)));
+    let paced = Arc::clone(&pace);
+    let service =
+        service_fn(move |request| Arc::clone(&desk).exchange(request, Arc::clone(&paced)));
     let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
     if until_ending(connection.as_mut(), ending).await.is_none() {
+        pace.end();
         connection.as_mut().graceful_shutdown();
         // How it ended is for the client to know: what it was answered is in the log.
         let _ = connection.await;

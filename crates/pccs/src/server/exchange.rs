@@ -8,12 +8,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Instant;
 
-use hyper::body::{Bytes, Incoming};
-use hyper::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::body::{Body as _, Bytes, Incoming};
+use hyper::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HeaderName, HeaderValue};
 use hyper::{HeaderMap, Method, Response, StatusCode, Version};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tracing::Instrument as _;
 
 use super::body::{Received, Room, Whole};
@@ -22,6 +21,7 @@ use super::patience::Pace;
 use super::request_id::{REQUEST_ID, RequestId, RequestIds};
 use super::{Answers, Limits};
 use crate::answer::Answer;
+use crate::api::Admission;
 use crate::health::Health;
 use crate::openapi;
 use crate::records::Records;
@@ -60,8 +60,16 @@ impl Desk {
         let answer = self.answer(request).instrument(span.clone()).await;
         self.records.answered(answer.route, answer.status, begun.elapsed());
         span.in_scope(|| log::tell(&line, &answer, begun.elapsed()));
+        let mut answer = self.dressed(answer, &id, version);
+        let body = if is_head { Bytes::new() } else { std::mem::take(answer.body_mut()) };
+        // Over HTTP/1.1 the stream itself shows that nothing is taken.
+        let is_watched = version == Version::HTTP_2 && !body.is_empty();
+        let body = match is_watched {
+            true => Whole::watched(body, pace.untaken()),
+            false => Whole::new(body),
+        };
         drop(answering);
-        Ok(self.dressed(answer, &id, version, is_head))
+        Ok(answer.map(|_| body))
     }
 
     /// The answer of the service itself, or of the API.
@@ -84,66 +92,103 @@ impl Desk {
             }
             _ => {}
         }
-        let Ok(received) = timeout(self.limits.request, self.room.read(body)).await else {
-            return closing(made("none", StatusCode::REQUEST_TIMEOUT, TEXT, Bytes::new()));
-        };
-        let (body, body_too_large) = match received {
-            Received::Whole(body) => (body, false),
-            Received::TooLarge => (Bytes::new(), true),
-            Received::Broken => {
-                return closing(made("none", StatusCode::BAD_REQUEST, TEXT, Bytes::new()));
-            }
-        };
         let request = Request {
             method: head.method,
             path: head.uri.path().to_owned(),
             query: head.uri.query().unwrap_or_default().to_owned(),
             headers: head.headers,
-            body,
-            body_too_large,
+            body: Bytes::new(),
+            body_too_large: false,
         };
-        let answer = self.bounded(self.answers.answer(request)).await;
-        if body_too_large { closing(answer) } else { answer }
+        // Nearly every request is without.
+        if body.is_end_stream() {
+            let answered = self.bounded(self.answers.answer(request)).await;
+            return answered.unwrap_or_else(|instead| instead);
+        }
+        self.answer_with_body(request, body).await.unwrap_or_else(|instead| instead)
     }
 
-    /// The answer of the API; what it is instead when that takes for ever, or breaks.
-    async fn bounded(&self, answer: impl Future<Output = Answer>) -> Answer {
-        let mut answer = pin!(answer);
+    /// The answer of the API to a request with a body, which is read only if it is wanted.
+    async fn answer_with_body(
+        &self,
+        mut request: Request,
+        body: Incoming,
+    ) -> Result<Answer, Answer> {
+        let begun = Instant::now();
+        let until = begun.checked_add(self.limits.request).unwrap_or(begun);
+        let refused = match self.bounded(self.answers.admit(&request)).await? {
+            Admission::WithBody => {
+                request.body_too_large = self.read(&mut request.body, body, until).await?;
+                let is_too_large = request.body_too_large;
+                let answer = self.bounded(self.answers.answer(request)).await?;
+                return Ok(if is_too_large { closing(answer) } else { answer });
+            }
+            Admission::WithoutBody => None,
+            Admission::Refused(answer) => Some(answer),
+        };
+        // Whoever asks first whether to send it does not send it.
+        let is_asked = request.headers.contains_key(EXPECT);
+        let is_gone = !is_asked && self.room.discard(body, until).await;
+        let answer = match refused {
+            Some(answer) => answer,
+            None => self.bounded(self.answers.answer(request)).await?,
+        };
+        Ok(if is_gone { answer } else { closing(answer) })
+    }
+
+    /// Reads a body that is wanted. Whether it is too large.
+    async fn read(
+        &self,
+        whole: &mut Bytes,
+        body: Incoming,
+        until: Instant,
+    ) -> Result<bool, Answer> {
+        let status = match self.room.read(body, until).await {
+            Received::Whole(bytes) => {
+                *whole = bytes;
+                return Ok(false);
+            }
+            Received::TooLarge => return Ok(true),
+            Received::Broken => StatusCode::BAD_REQUEST,
+            Received::Late => StatusCode::REQUEST_TIMEOUT,
+            Received::NoRoom => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        Err(closing(made("none", status, TEXT, Bytes::new())))
+    }
+
+    /// What the API says; the answer that takes its place when that takes for ever, or breaks.
+    async fn bounded<T>(&self, work: impl Future<Output = T>) -> Result<T, Answer> {
+        let mut work = pin!(work);
         let mut whole = pin!(poll_fn(|context| {
             // What it has left behind is used no more: the future is dropped, and nothing of it was shared but behind
             // locks that outlive a panic.
-            match catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(context))) {
+            match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))) {
                 Ok(Poll::Pending) => Poll::Pending,
-                Ok(Poll::Ready(answer)) => Poll::Ready(Some(answer)),
+                Ok(Poll::Ready(done)) => Poll::Ready(Some(done)),
                 Err(_) => Poll::Ready(None),
             }
         }));
         // Most answers are there at once, and need no timer.
         let at_once = poll_fn(|context| Poll::Ready(whole.as_mut().poll(context))).await;
-        let answer = match at_once {
-            Poll::Ready(answer) => answer,
+        let done = match at_once {
+            Poll::Ready(done) => done,
             Poll::Pending => match timeout(self.limits.answer, whole).await {
-                Ok(answer) => answer,
+                Ok(done) => done,
                 // Empty, since Intel's client joins the body of a 503 to that of the next try.
                 Err(_) => {
-                    return made("none", StatusCode::SERVICE_UNAVAILABLE, TEXT, Bytes::new());
+                    return Err(made("none", StatusCode::SERVICE_UNAVAILABLE, TEXT, Bytes::new()));
                 }
             },
         };
-        answer.unwrap_or_else(|| {
+        done.ok_or_else(|| {
             tracing::error!("a request broke the service: this is a mistake in tdattest");
             let text = Bytes::from_static(b"Internal server error occurred.");
             made("none", StatusCode::INTERNAL_SERVER_ERROR, TEXT, text)
         })
     }
 
-    fn dressed(
-        &self,
-        answer: Answer,
-        id: &RequestId,
-        version: Version,
-        is_head: bool,
-    ) -> Response<Whole> {
+    /// With the headers of the service, and no body where there must be none.
+    fn dressed(&self, answer: Answer, id: &RequestId, version: Version) -> Response<Bytes> {
         let Answer { status, mut headers, body, .. } = answer;
         headers.insert(REQUEST_ID, id.value());
         // HTTP/2 knows no such headers, and HTTP/1.0 is not kept alive.
@@ -158,8 +203,7 @@ impl Desk {
         if has_body {
             headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
         }
-        let body = if is_head || !has_body { Bytes::new() } else { body };
-        let mut response = Response::new(Whole::new(body));
+        let mut response = Response::new(if has_body { body } else { Bytes::new() });
         *response.status_mut() = status;
         *response.headers_mut() = headers;
         response

@@ -1,7 +1,9 @@
 //! How long a connection waits for its client: between requests, for a request's head, and for an answer to be taken.
 //!
-//! Must stay true: a connection on which nothing moves ends; one whose request is being answered is not hurried.
+//! Must stay true: a connection on which nothing moves ends, and so does one of whose answers nothing moves, whatever
+//! else does; one whose request is being answered is not hurried.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,6 +12,9 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
+
+/// How long a client is waited for that has all its answers, once the service ends. HTTP/2 asks it for a last word.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 /// How long each thing may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +39,13 @@ struct State {
     begun: bool,
     /// When that was, or when the connection came to rest.
     since: Instant,
-    /// Who reads, if there was nothing to read while a request was being answered: looks again once it is.
+    /// Whether the service ends.
+    ends: bool,
+    /// Answers that are made and not taken, by their numbers, and since when nothing was taken of each.
+    untaken: BTreeMap<u64, Instant>,
+    /// The number of the next one.
+    next: u64,
+    /// Who reads, if there was nothing to read while an answer was made or not taken: looks again once that is over.
     reader: Option<Waker>,
 }
 
@@ -42,10 +53,44 @@ struct State {
 #[derive(Debug)]
 pub(super) struct Answering(Arc<Pace>);
 
+/// An answer that is made, until it is dropped: then it was taken, or nobody wants it any more.
+#[derive(Debug)]
+pub(super) struct Untaken {
+    pace: Arc<Pace>,
+    number: u64,
+}
+
 impl Pace {
     pub(super) fn new() -> Arc<Self> {
-        let state = State { answering: 0, begun: false, since: Instant::now(), reader: None };
-        Arc::new(Self(Mutex::new(state)))
+        Arc::new(Self(Mutex::new(State {
+            answering: 0,
+            begun: false,
+            since: Instant::now(),
+            ends: false,
+            untaken: BTreeMap::new(),
+            next: 0,
+            reader: None,
+        })))
+    }
+
+    /// An answer is there, of which the client is to take some now and then.
+    pub(super) fn untaken(self: &Arc<Self>) -> Untaken {
+        let mut state = self.lock();
+        let number = state.next;
+        state.next = number.wrapping_add(1);
+        state.untaken.insert(number, Instant::now());
+        drop(state);
+        Untaken { pace: Arc::clone(self), number }
+    }
+
+    /// The service ends: a client that has its answers is waited for no longer than to say farewell. To be said before the
+    /// connection goes on.
+    pub(super) fn end(&self) {
+        let mut state = self.lock();
+        state.ends = true;
+        if !state.begun {
+            state.since = Instant::now();
+        }
     }
 
     /// The head of a request is there.
@@ -72,6 +117,45 @@ impl Pace {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// An answer that is made and still goes out is no rest: how long that may take is for the other alarm.
+    fn is_busy(&self, is_writing: bool) -> bool {
+        self.answering > 0 || is_writing
+    }
+
+    /// When the client will have taken too long over what it is waited for; nothing, while it waits for us.
+    fn until(&self, waits: Waits, is_writing: bool) -> Option<Instant> {
+        match self.untaken.values().min() {
+            Some(since) => since.checked_add(waits.send),
+            None if self.is_busy(is_writing) => None,
+            None if self.begun => self.since.checked_add(waits.head),
+            None if self.ends => self.since.checked_add(waits.idle.min(FAREWELL)),
+            None => self.since.checked_add(waits.idle),
+        }
+    }
+}
+
+impl Untaken {
+    /// Some of it is taken.
+    pub(super) fn moves(&self) {
+        if let Some(since) = self.pace.lock().untaken.get_mut(&self.number) {
+            *since = Instant::now();
+        }
+    }
+}
+
+impl Drop for Untaken {
+    fn drop(&mut self) {
+        let mut state = self.pace.lock();
+        state.untaken.remove(&self.number);
+        let was_last = state.untaken.is_empty();
+        drop(state);
+        if was_last {
+            self.pace.rest();
+        }
     }
 }
 
@@ -105,13 +189,11 @@ impl<S> Patient<S> {
     /// What there is to read has been read: has it taken too long?
     fn tired_of_reading(&mut self, context: &mut Context<'_>) -> bool {
         let mut state = self.pace.lock();
-        // An answer that is made and still goes out is no rest: how long that may take is for the other alarm.
-        if state.answering > 0 || self.writing.until.is_some() {
+        let is_writing = self.writing.until.is_some();
+        if state.is_busy(is_writing) || !state.untaken.is_empty() {
             state.reader = Some(context.waker().clone());
-            return false;
         }
-        let wait = if state.begun { self.waits.head } else { self.waits.idle };
-        let until = state.since.checked_add(wait);
+        let until = state.until(self.waits, is_writing);
         drop(state);
         until.is_some_and(|until| self.reading.rings(until, context))
     }
@@ -227,6 +309,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
 #[cfg(test)]
 mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::task::JoinHandle;
     use tokio::time::sleep;
 
     use super::*;
@@ -256,6 +339,62 @@ mod tests {
             took >= SECOND.checked_mul(16).unwrap() && took < SECOND.checked_mul(17).unwrap(),
             "{took:?}"
         );
+    }
+
+    /// How long a connection lasts, in seconds, on which nothing comes.
+    fn lasts(waits: Waits, pace: &Arc<Pace>) -> JoinHandle<u64> {
+        let (near, far) = tokio::io::duplex(16);
+        let mut patient = Patient::new(near, Arc::clone(pace), waits, false);
+        let begun = Instant::now();
+        tokio::spawn(async move {
+            let fault = patient.read(&mut [0; 1]).await.unwrap_err();
+            assert_eq!(fault.kind(), io::ErrorKind::TimedOut);
+            drop(far);
+            begun.elapsed().as_secs()
+        })
+    }
+
+    /// Idle for a hundred seconds, sending for ten.
+    fn long() -> Waits {
+        Waits { idle: SECOND * 100, head: SECOND, send: SECOND * 10 }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_answer_that_is_not_taken_ends_the_connection_whatever_else_is() {
+        let pace = Pace::new();
+        // Another request is being answered all the time, and other answers are taken.
+        let (_answering, untaken) = (pace.answering(), pace.untaken());
+        let lasts = lasts(long(), &pace);
+        for _ in 0..5 {
+            drop((pace.answering(), pace.untaken()));
+            sleep(SECOND).await;
+        }
+        untaken.moves();
+        assert_eq!(lasts.await.unwrap(), 15);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_rests_once_its_answer_is_taken() {
+        let pace = Pace::new();
+        let (answering, untaken) = (pace.answering(), pace.untaken());
+        let lasts = lasts(Waits { idle: SECOND, ..long() }, &pace);
+        tokio::task::yield_now().await;
+        drop(answering);
+        sleep(SECOND * 5).await;
+        drop(untaken);
+        assert_eq!(lasts.await.unwrap(), 6);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn at_the_end_a_client_that_has_its_answers_is_not_waited_for_long() {
+        let pace = Pace::new();
+        let answering = pace.answering();
+        let lasts = lasts(long(), &pace);
+        tokio::task::yield_now().await;
+        pace.end();
+        sleep(SECOND * 20).await;
+        drop(answering);
+        assert_eq!(lasts.await.unwrap(), 22);
     }
 
     #[tokio::test(start_paused = true)]

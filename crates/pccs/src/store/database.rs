@@ -1,6 +1,6 @@
 //! The store of a database that speaks SQL: each call is one operation, in one transaction.
 
-use std::future::Future;
+use std::future::{Future, ready};
 
 use tdattest_wire::bytes::Fmspc;
 use tdattest_wire::pck_certificates::Tcbm;
@@ -29,6 +29,11 @@ pub(super) trait Database: std::fmt::Debug + Send + Sync {
         operation: O,
     ) -> impl Future<Output = Result<O::Output, StoreError>> + Send;
 
+    /// Why there is something that it cannot do any more, whatever is asked of it.
+    fn broken(&self) -> Option<StoreError> {
+        None
+    }
+
     /// See [`Store::try_lease`].
     fn lease(
         &self,
@@ -42,7 +47,10 @@ impl<D: Database> Store for D {
     }
 
     fn ping(&self) -> Pending<'_, ()> {
-        Box::pin(self.perform(Ping))
+        match self.broken() {
+            Some(fault) => Box::pin(ready(Err(fault))),
+            None => Box::pin(self.perform(Ping)),
+        }
     }
 
     fn changes(&self, cursor: i64) -> Pending<'_, Changes> {

@@ -1,7 +1,8 @@
 //! A store that several replicas share: PostgreSQL, 13 or newer.
 //!
 //! Must stay true: no call outlives its deadline; a connection on which something was given up is closed, never used
-//! again; after the database was away the next call connects anew; no error and no log holds the password.
+//! again; whoever stops waiting costs no connection; after the database was away the next call connects anew; no error
+//! and no log holds the password.
 
 mod address;
 mod fault;
@@ -10,11 +11,13 @@ mod session;
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_postgres::{
     Hook, HookError, ManagerConfig, Pool, PoolError, RecyclingMethod, Runtime,
 };
+use tokio::sync::{Semaphore, oneshot};
 use tokio::time::timeout;
 
 use super::database::Database;
@@ -64,12 +67,17 @@ impl fmt::Debug for PostgresSettings {
     }
 }
 
+/// Calls at one time: on a connection, waiting for one, or coming to their end though nobody waits any more. Whoever comes
+/// beyond that is refused at once.
+const CALLS: usize = 256;
+
 /// How long a replica that starts waits for another one that changes the schema.
 const MIGRATION: Duration = Duration::from_secs(60);
 
 /// A store in a database.
 pub struct Postgres {
     pool: Pool,
+    calls: Arc<Semaphore>,
     leases: Leases,
     deadline: Duration,
 }
@@ -95,19 +103,16 @@ impl Postgres {
             .post_create(bounded_statements(deadline))
             .build()
             .map_err(|fault| StoreError::Broken(fault.to_string()))?;
-        let store = Self { leases: Leases::new(pool.clone(), deadline), pool, deadline };
+        let calls = Arc::new(Semaphore::new(CALLS));
+        let store = Self { leases: Leases::new(pool.clone(), deadline), pool, calls, deadline };
         let migrated = timeout(MIGRATION, store.migrate(schema::POSTGRES)).await;
         migrated.unwrap_or_else(|_| Err(late(MIGRATION)))?;
         Ok(store)
     }
 
-    async fn session(&self) -> Result<PostgresSession, StoreError> {
-        connection(&self.pool, self.deadline).await.map(PostgresSession::new)
-    }
-
     /// Takes the steps that the database lacks, all or none of them.
     async fn migrate(&self, steps: &[&'static str]) -> Result<(), StoreError> {
-        let mut session = self.session().await?;
+        let mut session = PostgresSession::new(connection(&self.pool, self.deadline).await?);
         session.batch("BEGIN").await?;
         session.batch(MIGRATE_ALONE).await?;
         session.batch(schema::CREATE_TAKEN).await?;
@@ -122,32 +127,44 @@ impl Postgres {
         session.done();
         Ok(())
     }
+}
 
-    async fn transact<O: Operation>(&self, operation: O) -> Result<O::Output, StoreError> {
-        let mut session = self.session().await?;
-        let begin = match (O::WRITES, O::SNAPSHOT) {
-            (true, _) => Some("BEGIN"),
-            (false, true) => Some("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"),
-            (false, false) => None,
-        };
-        if let Some(begin) = begin {
-            session.batch(begin).await?;
-        }
-        let result = operation.run(&mut session).await;
-        if begin.is_some() {
-            let end = if result.is_ok() { "COMMIT" } else { "ROLLBACK" };
-            let ended = session.batch(end).await;
-            // What was wrong first is the reason.
-            if let (Ok(_), Err(fault)) = (&result, ended) {
-                return Err(fault);
-            }
-        }
-        // A server that only reads was the primary once, or is to be: the next connection asks anew who is.
-        if !matches!(result, Err(StoreError::Unwritable(_))) {
-            session.done();
-        }
-        result
+/// Does something in a transaction of its own. What is taken stays when nobody waits for it any more.
+async fn transact<O: Operation>(
+    mut session: PostgresSession,
+    operation: O,
+    is_awaited: impl Fn() -> bool + Send + Sync,
+) -> Result<O::Output, StoreError> {
+    let nobody_waits = || StoreError::Unavailable("nobody waits for it any more".into());
+    if !is_awaited() {
+        session.done();
+        return Err(nobody_waits());
     }
+    let begin = match (O::WRITES, O::SNAPSHOT) {
+        (true, _) => Some("BEGIN"),
+        (false, true) => Some("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"),
+        (false, false) => None,
+    };
+    if let Some(begin) = begin {
+        session.batch(begin).await?;
+    }
+    let mut result = operation.run(&mut session).await;
+    if O::TAKES && !is_awaited() {
+        result = result.and(Err(nobody_waits()));
+    }
+    if begin.is_some() {
+        let end = if result.is_ok() { "COMMIT" } else { "ROLLBACK" };
+        let ended = session.batch(end).await;
+        // What was wrong first is the reason.
+        if let (Ok(_), Err(fault)) = (&result, ended) {
+            return Err(fault);
+        }
+    }
+    // A server that only reads was the primary once, or is to be: the next connection asks anew who is.
+    if !matches!(result, Err(StoreError::Unwritable(_))) {
+        session.done();
+    }
+    result
 }
 
 /// Only one replica at a time changes the schema; the others wait for it. The number is ours alone.
@@ -158,8 +175,24 @@ impl Database for Postgres {
     const KIND: &'static str = "postgresql";
 
     async fn perform<O: Operation>(&self, operation: O) -> Result<O::Output, StoreError> {
-        let done = timeout(self.deadline, self.transact(operation)).await;
-        done.unwrap_or_else(|_| Err(late(self.deadline)))
+        let place = Arc::clone(&self.calls).try_acquire_owned();
+        let place =
+            place.map_err(|_| StoreError::Unavailable("too many calls wait for it".into()))?;
+        let (pool, deadline) = (self.pool.clone(), self.deadline);
+        let (reply, answer) = oneshot::channel();
+        // On its own: a client that goes away in the middle would cost the connection.
+        tokio::spawn(async move {
+            let done = timeout(deadline, async {
+                let session = PostgresSession::new(connection(&pool, deadline).await?);
+                transact(session, operation, || !reply.is_closed()).await
+            });
+            let done = done.await.unwrap_or_else(|_| Err(late(deadline)));
+            drop(place);
+            // Whoever asked may have gone.
+            let _ = reply.send(done);
+        });
+        let broke = || StoreError::Unavailable("the call broke off".into());
+        answer.await.unwrap_or_else(|_| Err(broke()))
     }
 
     async fn lease(&self, what: &str) -> Result<Option<Box<dyn Lease>>, StoreError> {

@@ -94,6 +94,11 @@ impl Database for Sqlite {
         thread.perform(job).await
     }
 
+    fn broken(&self) -> Option<StoreError> {
+        let mut threads = self.readers.iter().chain([&self.writer]);
+        threads.any(ConnectionThread::has_ended).then(thread::ended)
+    }
+
     async fn lease(&self, what: &str) -> Result<Option<Box<dyn Lease>>, StoreError> {
         let (path, name) = (self.path.clone(), what.to_owned());
         let taken = tokio::task::spawn_blocking(move || FileLease::try_take(&path, &name)).await;
@@ -105,5 +110,41 @@ impl Database for Sqlite {
                 Ok(self.leases.try_take(what).map(|lease| Box::new(lease) as Box<dyn Lease>))
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Store as _;
+    use super::super::session::Session;
+    use super::*;
+
+    /// Breaks the thread that it is done on: that which writes, or one that reads.
+    struct Break<const WRITES: bool>;
+
+    impl<const WRITES: bool> Operation for Break<WRITES> {
+        type Output = ();
+        const WRITES: bool = WRITES;
+
+        async fn run(self, _: &mut impl Session) -> Result<(), StoreError> {
+            panic!("as the test says")
+        }
+    }
+
+    async fn breaks<const WRITES: bool>() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Sqlite::open(&folder.path().join("pccs.sqlite")).unwrap();
+        assert_eq!(store.ping().await, Ok(()));
+        assert_eq!(store.perform(Break::<WRITES>).await, Err(thread::ended()));
+        while store.broken().is_none() {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(store.ping().await, Err(thread::ended()));
+    }
+
+    #[tokio::test]
+    async fn a_thread_that_has_ended_is_told_of_whichever_it_is() {
+        breaks::<true>().await;
+        breaks::<false>().await;
     }
 }

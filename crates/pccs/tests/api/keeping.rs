@@ -2,8 +2,8 @@
 
 use hyper::Method;
 use serde_json::json;
-use tdattest_pccs::FillMode;
 use tdattest_pccs::store::Store as _;
+use tdattest_pccs::{Admission, FillMode};
 use tdattest_simulator::pcs_server::Endpoint;
 
 use super::bundle::{QE_ID, bundle, value, written};
@@ -152,4 +152,44 @@ async fn bad_bodies_are_refused_and_tokens_come_first() {
     assert_eq!(case.pccs.answer(anonymous.clone()).await.status, 401);
     let known = with_header(anonymous, "admin-token", "admintok");
     assert_eq!(case.pccs.answer(known).await.status, 413);
+}
+
+#[tokio::test]
+async fn a_body_is_wanted_once_its_token_is_good() {
+    let case = case(FillMode::Offline);
+    let admit = async |method: Method, path: &str, token: Option<(&str, &str)>| {
+        let head = request(method, &format!("/sgx/certification/{path}"));
+        let head = match token {
+            Some((name, token)) => with_header(head, name, token),
+            None => head,
+        };
+        match case.pccs.admit(&head).await {
+            Admission::WithBody => None,
+            Admission::WithoutBody => Some(0),
+            Admission::Refused(answer) => Some(answer.status.as_u16()),
+        }
+    };
+    let user = |token| Some(("user-token", token));
+    let admin = |token| Some(("admin-token", token));
+    for (method, path, token, told) in [
+        (Method::POST, "v4/platforms", user("usertok"), None),
+        (Method::POST, "v3/platforms/", user("usertok"), None),
+        (Method::POST, "v4/platforms", user("other"), Some(401)),
+        (Method::POST, "v4/platforms", admin("admintok"), Some(401)),
+        (Method::POST, "v4/platforms", None, Some(401)),
+        (Method::PUT, "v4/platformcollateral", admin("admintok"), None),
+        (Method::PUT, "v4/platformcollateral", None, Some(401)),
+        (Method::PUT, "v4/appraisalpolicy", admin("admintok"), None),
+        (Method::PUT, "v4/appraisalpolicy", user("usertok"), Some(401)),
+        // These look at no body, whatever their tokens.
+        (Method::GET, "v4/platforms", None, Some(0)),
+        (Method::POST, "v4/refresh", None, Some(0)),
+        (Method::PUT, "v4/platforms", None, Some(0)),
+        (Method::GET, "v4/tcb", None, Some(0)),
+        (Method::POST, "v4/nothing", None, Some(0)),
+        (Method::PUT, "V4/platformcollateral", admin("admintok"), Some(0)),
+    ] {
+        let name = format!("{method} {path} {token:?}");
+        assert_eq!(admit(method, path, token).await, told, "{name}");
+    }
 }

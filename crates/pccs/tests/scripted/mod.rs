@@ -10,17 +10,17 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use hyper::StatusCode;
 use hyper::body::Bytes;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+use hyper::{Method, StatusCode};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use tdattest_pccs::store::memory::Memory;
 use tdattest_pccs::tls::{Tls, TlsSettings};
 use tdattest_pccs::{
-    Answer, Answering, Answers, Counters, Limits, ListenAt, Listener, Parts, RefreshItem,
-    RefreshOutcome, RefreshReport, Request, Rhythm, Service,
+    Admission, Answer, Answering, Answers, Counters, Limits, ListenAt, Listener, Parts,
+    RefreshItem, RefreshOutcome, RefreshReport, Request, Rhythm, Service,
 };
 use tdattest_wire::time::UnixTime;
 use tempfile::TempDir;
@@ -33,6 +33,12 @@ pub(crate) const PANIC: &str = "/panic";
 
 /// A path whose answer waits for [`Host::release`].
 pub(crate) const SLOW: &str = "/slow";
+
+/// A path that takes a body of nobody.
+pub(crate) const CLOSED: &str = "/closed";
+
+/// RFC 9113: settings that say nothing.
+pub(crate) const SETTINGS: &[u8] = b"\0\0\0\x04\0\0\0\0\0";
 
 const START: u64 = 1_760_000_000;
 
@@ -80,6 +86,21 @@ pub(crate) async fn uncertified(at: &str) -> std::io::Result<Service> {
 }
 
 impl Answers for Script {
+    fn admit<'a>(&'a self, head: &'a Request) -> Answering<'a, Admission> {
+        *self.counts.lock().unwrap().entry(format!("head of {}", head.path)).or_default() += 1;
+        Box::pin(async {
+            if head.path == CLOSED {
+                let (status, headers) = (StatusCode::UNAUTHORIZED, HeaderMap::new());
+                let body = Bytes::from_static(b"closed");
+                return Admission::Refused(Answer { status, headers, body, route: "closed" });
+            }
+            match head.method {
+                Method::GET => Admission::WithoutBody,
+                _ => Admission::WithBody,
+            }
+        })
+    }
+
     fn answer(&self, request: Request) -> Answering<'_, Answer> {
         *self.counts.lock().unwrap().entry(request.path.clone()).or_default() += 1;
         Box::pin(async move {
@@ -248,15 +269,20 @@ impl Host {
         stream.conn.peer_certificates().unwrap()[0].clone().into_owned()
     }
 
-    /// The first bytes that the service sends over HTTP/2: nine of a frame's head, then its settings, six bytes each.
-    pub(crate) fn http2_settings(&self) -> Vec<u8> {
+    /// A connection over HTTP/2 on which these frames were sent, and nothing is done by itself.
+    pub(crate) fn http2(&self, frames: &[u8]) -> StreamOwned<ClientConnection, TcpStream> {
         let mut tls = self.tls_client();
         tls.alpn_protocols = vec![b"h2".to_vec()];
         let name = "localhost".try_into().unwrap();
         let connection = ClientConnection::new(Arc::new(tls), name).unwrap();
         let mut stream = StreamOwned::new(connection, TcpStream::connect(self.https).unwrap());
-        // The preface of RFC 9113, and settings that say nothing.
-        stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").unwrap();
+        stream.write_all(&[b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", frames].concat()).unwrap();
+        stream
+    }
+
+    /// The first bytes that the service sends over HTTP/2: nine of a frame's head, then its settings, six bytes each.
+    pub(crate) fn http2_settings(&self) -> Vec<u8> {
+        let mut stream = self.http2(SETTINGS);
         let mut head = [0; 9];
         stream.read_exact(&mut head).unwrap();
         assert_eq!(head[3], 4, "settings come first");

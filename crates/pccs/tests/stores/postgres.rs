@@ -1,13 +1,15 @@
 //! What only the store in PostgreSQL has to stand: a database that goes away, hangs or says no; several replicas.
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use tdattest_pccs::store::postgres::{Postgres, PostgresSettings};
-use tdattest_pccs::store::{Changed, Store, StoreError};
+use tdattest_pccs::store::{Changed, RegistrationState, Store, StoreError};
 
 use crate::postgres_server::{PostgresServer, own};
-use crate::suite::{Anything, certificate, key, platform, run};
+use crate::suite::{Anything, certificate, key, platform, registration, run};
 
 async fn connect(address: &str) -> Result<Postgres, StoreError> {
     Postgres::connect(&PostgresSettings::new(address)).await
@@ -95,6 +97,112 @@ fn a_call_that_nobody_waits_for_disturbs_no_other() {
         }
         store.put("https://a/", b"").await.unwrap();
         while store.try_lease("refresh").await.unwrap().is_none() {}
+    });
+}
+
+/// A store that gives nothing up on a machine that is slow, and another client that has done this.
+async fn beside(address: &str, rival_does: &str) -> (Arc<Postgres>, tokio_postgres::Client) {
+    let deadline = Duration::from_secs(120);
+    let settings = PostgresSettings { deadline, ..PostgresSettings::new(address) };
+    let store = Arc::new(Postgres::connect(&settings).await.unwrap());
+    let (rival, connection) =
+        tokio_postgres::connect(address, tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    rival.batch_execute(rival_does).await.unwrap();
+    (store, rival)
+}
+
+/// The server's process of the one connection that waits for another client.
+fn until_one_waits(server: &PostgresServer, database: &str) -> String {
+    let sql = format!(
+        "SELECT pid FROM pg_stat_activity WHERE datname = '{database}' AND wait_event_type = 'Lock'"
+    );
+    loop {
+        let pid = server.sql("postgres", &sql);
+        if !pid.is_empty() {
+            return pid;
+        }
+    }
+}
+
+/// Waits until a process is done; whether its connection is still there.
+fn stays(server: &PostgresServer, pid: &str) -> bool {
+    let sql = format!("SELECT state FROM pg_stat_activity WHERE pid = {pid}");
+    loop {
+        match &*server.sql("postgres", &sql) {
+            "idle" => return true,
+            "" => return false,
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn whoever_stops_waiting_costs_no_connection() {
+    let Some(server) = PostgresServer::shared() else { return };
+    let address = server.new_database();
+    drop(run(connect(&address)).unwrap());
+    run(async {
+        let holds = "BEGIN; UPDATE change_counter SET newest = newest";
+        let (store, rival) = beside(&address, holds).await;
+        let putting = Arc::clone(&store);
+        let put = tokio::spawn(async move { putting.put("https://a/", b"").await });
+        let pid = until_one_waits(&server, name(&address));
+        put.abort();
+        assert!(put.await.unwrap_err().is_cancelled());
+        rival.batch_execute("COMMIT").await.unwrap();
+        assert!(stays(&server, &pid));
+        // What was begun was done.
+        assert_eq!(store.found("https://a/").await.unwrap().as_deref(), Some(&b""[..]));
+    });
+}
+
+#[test]
+fn what_nobody_waits_for_any_more_is_not_taken() {
+    let Some(server) = PostgresServer::shared() else { return };
+    let address = server.new_database();
+    run(async {
+        let (state, queued) = (RegistrationState::New, registration("A", 1));
+        let store = connect(&address).await.unwrap();
+        store.register(&queued, state).await.unwrap();
+        let holds = "BEGIN; SELECT * FROM registrations FOR UPDATE";
+        let (store, rival) = beside(&address, holds).await;
+        let taking = Arc::clone(&store);
+        let take = tokio::spawn(async move { taking.take_registrations(state).await });
+        let pid = until_one_waits(&server, name(&address));
+        take.abort();
+        assert!(take.await.unwrap_err().is_cancelled());
+        rival.batch_execute("COMMIT").await.unwrap();
+        assert!(stays(&server, &pid));
+        assert_eq!(store.take_registrations(state).await.unwrap(), [queued]);
+    });
+}
+
+#[test]
+fn refuses_at_once_when_too_many_wait() {
+    let Some(server) = PostgresServer::shared() else { return };
+    let address = server.new_database();
+    drop(run(connect(&address)).unwrap());
+    run(async {
+        let holds = "BEGIN; UPDATE change_counter SET newest = newest";
+        let (store, rival) = beside(&address, holds).await;
+        let mut waiting = Vec::new();
+        let refused = loop {
+            let mut put = store.put("https://a/", b"");
+            let polled = poll_fn(|context| Poll::Ready(put.as_mut().poll(context))).await;
+            match polled {
+                Poll::Pending => waiting.push(put),
+                Poll::Ready(put) => break put,
+            }
+        };
+        assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+        assert!(waiting.len() >= 100, "{}", waiting.len());
+        drop(waiting);
+        rival.batch_execute("COMMIT").await.unwrap();
+        // Those that nobody waits for come to their end.
+        while store.ping().await.is_err() {
+            tokio::task::yield_now().await;
+        }
     });
 }
 

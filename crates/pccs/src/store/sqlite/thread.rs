@@ -1,6 +1,7 @@
 //! A thread with a connection of its own, which does one thing after another.
 
 use std::sync::mpsc;
+use std::thread::JoinHandle;
 
 use rusqlite::Connection;
 use tokio::sync::oneshot;
@@ -13,6 +14,7 @@ type Job = Box<dyn FnOnce(&mut Connection) + Send>;
 #[derive(Debug)]
 pub(super) struct ConnectionThread {
     jobs: mpsc::Sender<Job>,
+    runs: JoinHandle<()>,
 }
 
 impl ConnectionThread {
@@ -24,11 +26,15 @@ impl ConnectionThread {
         let (jobs, queue) = mpsc::channel::<Job>();
         let name = format!("sqlite-{does}");
         let work = move || queue.into_iter().for_each(|job| job(&mut connection));
-        std::thread::Builder::new()
-            .name(name)
-            .spawn(work)
-            .map_err(|fault| StoreError::Unavailable(format!("no thread for it: {fault}")))?;
-        Ok(Self { jobs })
+        let runs = std::thread::Builder::new().name(name).spawn(work);
+        let runs =
+            runs.map_err(|fault| StoreError::Unavailable(format!("no thread for it: {fault}")))?;
+        Ok(Self { jobs, runs })
+    }
+
+    /// Whether it has ended before its time: something that it did broke it.
+    pub(super) fn has_ended(&self) -> bool {
+        self.runs.is_finished()
     }
 
     /// Does something on the thread; not, if nobody waits any more when its turn comes. The job may ask as well.
@@ -36,7 +42,6 @@ impl ConnectionThread {
         &self,
         job: impl FnOnce(&mut Connection, &dyn Fn() -> bool) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let ended = || StoreError::Unavailable("its thread has ended".into());
         let (reply, answer) = oneshot::channel();
         let job: Job = Box::new(move |connection| {
             if reply.is_closed() {
@@ -49,4 +54,9 @@ impl ConnectionThread {
         self.jobs.send(job).map_err(|_| ended())?;
         answer.await.unwrap_or_else(|_| Err(ended()))
     }
+}
+
+/// Nothing that this thread is for is done any more.
+pub(super) fn ended() -> StoreError {
+    StoreError::Unavailable("its thread has ended".into())
 }
