@@ -79,7 +79,7 @@ impl Answers for Pccs {
 /// How much of everything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections at one time; further ones wait. Those of this machine are counted apart.
+    /// Connections at one time; some further ones wait, and the rest are closed. Those of this machine are counted apart.
     pub connections: usize,
     /// Those of one address on another machine, or of one IPv6 network of 64 bits; further ones are closed.
     pub connections_per_address: usize,
@@ -190,19 +190,14 @@ impl Server {
                     continue;
                 }
             };
-            // Not before: a listener that waits must not keep a place from another.
-            let peer = Peer::at(address.ip());
-            let Some(connected) = self.peers.connect(peer).await? else { continue };
             // An answer is one write: it need not wait for another. If it cannot be set, it is slower.
             let _ = stream.set_nodelay(true);
-            let (desk, ending, alive) = self.parts();
             let tls = tls.clone();
-            tokio::spawn(async move {
+            self.welcome(Peer::at(address.ip()), move |desk, ending| async move {
                 match &tls {
                     Some(tls) => connection::serve_tls(stream, tls, desk, ending).await,
                     None => connection::serve_plain(stream, desk, ending).await,
                 }
-                drop((connected, alive));
             });
         }
     }
@@ -211,21 +206,29 @@ impl Server {
         let socket = UnixListener::from_std(socket.try_clone()?)?;
         loop {
             match socket.accept().await {
-                Ok((stream, _)) => {
-                    let Some(connected) = self.peers.connect(Peer::Local).await? else { continue };
-                    let (desk, ending, alive) = self.parts();
-                    tokio::spawn(async move {
-                        connection::serve_plain(stream, desk, ending).await;
-                        drop((connected, alive));
-                    });
-                }
+                Ok((stream, _)) => self.welcome(Peer::Local, move |desk, ending| async move {
+                    connection::serve_plain(stream, desk, ending).await;
+                }),
                 Err(fault) => pause(&fault).await,
             }
         }
     }
 
-    fn parts(&self) -> (Arc<Desk>, Ending, mpsc::Sender<()>) {
-        (Arc::clone(&self.desk), self.ending.clone(), self.alive.clone())
+    /// Serves a connection once there is a place for it. The listener goes on: who waits stands in nobody's way.
+    fn welcome<F, S>(&self, peer: Peer, serve: F)
+    where
+        F: FnOnce(Arc<Desk>, Ending) -> S + Send + 'static,
+        S: Future<Output = ()> + Send,
+    {
+        let (desk, ending) = (Arc::clone(&self.desk), self.ending.clone());
+        let (peers, alive) = (Arc::clone(&self.peers), self.alive.clone());
+        tokio::spawn(async move {
+            let connected = until_ending(peers.connect(peer), ending.clone()).await.flatten();
+            if connected.is_some() {
+                serve(desk, ending).await;
+            }
+            drop((connected, alive));
+        });
     }
 }
 

@@ -298,6 +298,34 @@ fn connections_past_the_limit_wait_for_a_place() {
 }
 
 #[test]
+fn a_listener_goes_on_while_connections_wait_and_closes_those_that_may_not() {
+    let host = limited(Limits { connections: 1, ..Limits::default() });
+    let mut first = host.unix();
+    first.write_all(b"GET /echo HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    assert!(first.read(&mut [0; 4096]).unwrap() > 0);
+    // One may wait; which of the two comes first is not said.
+    let mut others = [host.unix(), host.unix()];
+    for other in &mut others {
+        other.write_all(b"GET /echo HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
+        other.set_nonblocking(true).unwrap();
+    }
+    let closed = loop {
+        let is_closed = |other: &mut UnixStream| match other.read(&mut [0; 16]) {
+            Ok(read) => read == 0,
+            Err(fault) => fault.kind() != std::io::ErrorKind::WouldBlock,
+        };
+        if let Some(closed) = others.iter_mut().position(is_closed) {
+            break closed;
+        }
+        std::thread::yield_now();
+    };
+    drop(first);
+    let waited = &mut others[1 - closed];
+    waited.set_nonblocking(false).unwrap();
+    assert!(read(waited).starts_with("HTTP/1.1 200"));
+}
+
+#[test]
 fn a_drain_answers_who_was_let_in_and_lets_nobody_in() {
     let mut host = Host::start();
     let (url, client) = (host.url(SLOW), host.client());

@@ -4,13 +4,15 @@
 //! this machine: a proxy, which stands for many, and who asks for the health.
 
 use std::collections::HashMap;
-use std::io;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Limits;
+
+/// Connections that wait for a place, of this machine and of others each; the rest are closed.
+const WAITING: usize = 256;
 
 /// Where a client comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -41,9 +43,16 @@ pub(super) struct Peers {
     /// The most connections of one address.
     share: usize,
     /// Places of all those of this machine, and of all others.
-    local: Arc<Semaphore>,
-    remote: Arc<Semaphore>,
+    local: Places,
+    remote: Places,
     loads: Mutex<HashMap<IpAddr, Load>>,
+}
+
+/// Room for connections, and for those that wait for it.
+#[derive(Debug)]
+struct Places {
+    free: Arc<Semaphore>,
+    waiting: Semaphore,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -66,20 +75,20 @@ struct Counted(Option<(Arc<Peers>, IpAddr)>);
 
 impl Peers {
     pub(super) fn new(limits: &Limits) -> Arc<Self> {
-        let places = || Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS)));
+        let places = || Places::new(limits.connections.min(Semaphore::MAX_PERMITS));
         let share = limits.connections_per_address;
         Arc::new(Self { share, local: places(), remote: places(), loads: Mutex::default() })
     }
 
-    /// Lets a connection in once there is a place for it; never, if its address has its share.
-    pub(super) async fn connect(self: &Arc<Self>, peer: Peer) -> io::Result<Option<Connected>> {
+    /// Lets a connection in once there is a place for it; never, if its address has its share, or too many wait.
+    pub(super) async fn connect(self: &Arc<Self>, peer: Peer) -> Option<Connected> {
         let (counted, places) = match peer {
             Peer::Local => (Some(Counted(None)), &self.local),
             Peer::Remote(address) => (self.count(address), &self.remote),
         };
-        let Some(counted) = counted else { return Ok(None) };
-        let place = Arc::clone(places).acquire_owned().await.map_err(io::Error::other)?;
-        Ok(Some(Connected { _counted: counted, _place: place }))
+        let counted = counted?;
+        let place = places.take().await?;
+        Some(Connected { _counted: counted, _place: place })
     }
 
     fn count(self: &Arc<Self>, address: IpAddr) -> Option<Counted> {
@@ -100,6 +109,21 @@ impl Peers {
 
     fn loads(&self) -> MutexGuard<'_, HashMap<IpAddr, Load>> {
         self.loads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Places {
+    fn new(places: usize) -> Self {
+        let waiting = Semaphore::new(places.min(WAITING));
+        Self { free: Arc::new(Semaphore::new(places)), waiting }
+    }
+
+    async fn take(&self) -> Option<OwnedSemaphorePermit> {
+        if let Ok(place) = Arc::clone(&self.free).try_acquire_owned() {
+            return Some(place);
+        }
+        let _waits = self.waiting.try_acquire().ok()?;
+        Arc::clone(&self.free).acquire_owned().await.ok()
     }
 }
 
@@ -136,7 +160,7 @@ mod tests {
         let polled =
             std::future::poll_fn(|context| Poll::Ready(connecting.as_mut().poll(context))).await;
         match polled {
-            Poll::Ready(connected) => Some(connected.unwrap()),
+            Poll::Ready(connected) => Some(connected),
             Poll::Pending => None,
         }
     }
