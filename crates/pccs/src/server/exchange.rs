@@ -114,13 +114,19 @@ impl Desk {
         mut request: Request,
         body: Incoming,
     ) -> Result<Answer, Answer> {
+        let admitted = self.bounded(self.answers.admit(&request)).await.map_err(closing)?;
+        // The client's time: what the database took for the token is not it.
         let begun = Instant::now();
         let until = begun.checked_add(self.limits.request).unwrap_or(begun);
-        let refused = match self.bounded(self.answers.admit(&request)).await? {
+        let refused = match admitted {
             Admission::WithBody => {
                 request.body_too_large = self.read(&mut request.body, body, until).await?;
                 let is_too_large = request.body_too_large;
-                let answer = self.bounded(self.answers.answer(request)).await?;
+                let answered = self.bounded(self.answers.answer(request)).await;
+                let answer = answered.map_err(|instead| match is_too_large {
+                    true => closing(instead),
+                    false => instead,
+                })?;
                 return Ok(if is_too_large { closing(answer) } else { answer });
             }
             Admission::WithoutBody => None,
@@ -131,7 +137,10 @@ impl Desk {
         let is_gone = !is_asked && self.room.discard(body, until).await;
         let answer = match refused {
             Some(answer) => answer,
-            None => self.bounded(self.answers.answer(request)).await?,
+            None => {
+                let answered = self.bounded(self.answers.answer(request)).await;
+                answered.unwrap_or_else(|instead| instead)
+            }
         };
         Ok(if is_gone { answer } else { closing(answer) })
     }
