@@ -19,6 +19,7 @@ use deadpool_postgres::{
 };
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::timeout;
+use tracing::Instrument as _;
 
 use super::database::Database;
 use super::schema;
@@ -68,7 +69,7 @@ impl fmt::Debug for PostgresSettings {
 }
 
 /// Calls at one time: on a connection, waiting for one, or coming to their end though nobody waits any more. Whoever comes
-/// beyond that is refused at once.
+/// beyond that waits for a place, and leaves nothing behind when it goes away.
 const CALLS: usize = 256;
 
 /// How long a replica that starts waits for another one that changes the schema.
@@ -175,13 +176,13 @@ impl Database for Postgres {
     const KIND: &'static str = "postgresql";
 
     async fn perform<O: Operation>(&self, operation: O) -> Result<O::Output, StoreError> {
-        let place = Arc::clone(&self.calls).try_acquire_owned();
-        let place =
-            place.map_err(|_| StoreError::Unavailable("too many calls wait for it".into()))?;
         let (pool, deadline) = (self.pool.clone(), self.deadline);
+        let broke = || StoreError::Unavailable("the call broke off".into());
+        let place = timeout(deadline, Arc::clone(&self.calls).acquire_owned()).await;
+        let place = place.map_err(|_| late(deadline))?.map_err(|_| broke())?;
         let (reply, answer) = oneshot::channel();
         // On its own: a client that goes away in the middle would cost the connection.
-        tokio::spawn(async move {
+        let work = async move {
             let done = timeout(deadline, async {
                 let session = PostgresSession::new(connection(&pool, deadline).await?);
                 transact(session, operation, || !reply.is_closed()).await
@@ -190,8 +191,8 @@ impl Database for Postgres {
             drop(place);
             // Whoever asked may have gone.
             let _ = reply.send(done);
-        });
-        let broke = || StoreError::Unavailable("the call broke off".into());
+        };
+        tokio::spawn(work.in_current_span());
         answer.await.unwrap_or_else(|_| Err(broke()))
     }
 

@@ -55,7 +55,7 @@ fn gives_up_at_its_deadline_when_the_database_hangs() {
     let address = server.new_database();
     run(async {
         let settings = PostgresSettings {
-            deadline: Duration::from_millis(500),
+            deadline: Duration::from_secs(3),
             ..PostgresSettings::new(&address)
         };
         let store = Postgres::connect(&settings).await.unwrap();
@@ -179,7 +179,7 @@ fn what_nobody_waits_for_any_more_is_not_taken() {
 }
 
 #[test]
-fn refuses_at_once_when_too_many_wait() {
+fn more_calls_than_there_is_room_for_wait_and_leave_nothing_behind() {
     let Some(server) = PostgresServer::shared() else { return };
     let address = server.new_database();
     drop(run(connect(&address)).unwrap());
@@ -187,22 +187,18 @@ fn refuses_at_once_when_too_many_wait() {
         let holds = "BEGIN; UPDATE change_counter SET newest = newest";
         let (store, rival) = beside(&address, holds).await;
         let mut waiting = Vec::new();
-        let refused = loop {
+        for _ in 0..400 {
             let mut put = store.put("https://a/", b"");
             let polled = poll_fn(|context| Poll::Ready(put.as_mut().poll(context))).await;
-            match polled {
-                Poll::Pending => waiting.push(put),
-                Poll::Ready(put) => break put,
-            }
-        };
-        assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
-        assert!(waiting.len() >= 100, "{}", waiting.len());
+            assert!(polled.is_pending());
+            waiting.push(put);
+        }
+        // What nobody waits for is not begun, and those who wait behind it have their turn.
+        let last = waiting.pop().unwrap();
         drop(waiting);
         rival.batch_execute("COMMIT").await.unwrap();
-        // Those that nobody waits for come to their end.
-        while store.ping().await.is_err() {
-            tokio::task::yield_now().await;
-        }
+        last.await.unwrap();
+        store.ping().await.unwrap();
     });
 }
 
