@@ -462,6 +462,26 @@ fn refuses_a_table_that_computes_what_it_holds() {
     database.connection.execute_batch(computed).unwrap();
     let fault = database.import(&Memory::new()).unwrap_err();
     assert_eq!(fault, ImportError::Computed { table: "platforms" });
+
+    let database = Database::full();
+    let computed = "ALTER TABLE pcs_version ADD COLUMN more TEXT AS ('a')";
+    database.connection.execute_batch(computed).unwrap();
+    let fault = database.import(&Memory::new()).unwrap_err();
+    assert_eq!(fault, ImportError::Computed { table: "pcs_version" });
+}
+
+#[test]
+fn refuses_a_file_whose_fault_has_no_name_that_is_text() {
+    let database = Database::full();
+    // The check of the pages names the column that lacks a value.
+    let change = "CREATE TABLE other (a TEXT);
+        INSERT INTO other VALUES (NULL);
+        PRAGMA writable_schema = ON;
+        UPDATE sqlite_master SET sql = CAST(CAST('CREATE TABLE other (a' AS BLOB) || x'FF' ||
+            CAST(' TEXT NOT NULL)' AS BLOB) AS TEXT) WHERE name = 'other';";
+    database.connection.execute_batch(change).unwrap();
+    let fault = database.import(&Memory::new()).unwrap_err();
+    assert!(matches!(fault, ImportError::Unreadable(_)), "{fault}");
 }
 
 #[test]

@@ -46,6 +46,9 @@ const STEPS_AT_ONCE: u16 = 10_000;
 /// Steps for a file of any size, and for each byte of it. Tables with Intel's indexes take less than one a byte.
 const STEPS: (u64, u64) = (10_000_000, 50);
 
+/// The table that says the version of a database.
+const VERSION: &str = "pcs_version";
+
 /// The table that databases have from version 4 on.
 const POLICIES: &str = "appraisal_policies";
 
@@ -104,13 +107,14 @@ impl Source {
             found.extend(text(row, 0));
             true
         })?;
-        for table in ["pcs_version"].into_iter().chain(TABLES) {
+        for table in [VERSION].into_iter().chain(TABLES) {
             if !found.iter().any(|found| found == table) {
                 return Err(ImportError::NotIntels { table });
             }
         }
         let has_policies = found.iter().any(|found| found == POLICIES);
-        for table in TABLES.into_iter().chain(has_policies.then_some(POLICIES)) {
+        let read = [VERSION].into_iter().chain(TABLES).chain(has_policies.then_some(POLICIES));
+        for table in read {
             self.check_columns(table)?;
         }
         let mut version = 0;
@@ -139,12 +143,13 @@ impl Source {
 
     /// A page that stands in a table twice, again and again perhaps, would be rows without an end.
     fn check_pages(&self) -> Result<(), ImportError> {
-        let mut fault = None;
+        let mut said = String::from("its pages cannot be checked");
         self.rows("PRAGMA quick_check(1)", &[], &mut |row| {
-            fault = text(row, 0).filter(|said| said != "ok");
+            // Names stand in it as the file spells them: anything.
+            said = shown(row, 0);
             false
         })?;
-        fault.map_or(Ok(()), |fault| Err(ImportError::Unreadable(fault)))
+        if said == "ok" { Ok(()) } else { Err(ImportError::Unreadable(said)) }
     }
 
     /// The rows of a table by their numbers, oldest first: sorted without what they hold.
