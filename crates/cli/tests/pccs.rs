@@ -6,7 +6,7 @@ mod schema;
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
 use std::process::{Child, ChildStderr, Command, Stdio};
@@ -296,6 +296,34 @@ fn an_address_that_cannot_be_read_is_a_mistake_and_no_database_that_is_away() {
     let run = sandbox.run(&["pccs", "status", "--config", "mistaken.toml"]);
     assert_eq!(run.code, Some(2), "{}", run.stderr);
     assert!(run.stderr.contains("see to its address"), "{}", run.stderr);
+}
+
+#[test]
+fn a_database_that_refuses_its_role_may_be_mended_and_is_no_mistake() {
+    let sandbox = sandbox("refuses");
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    // A server of PostgreSQL's protocol that lets nobody in, as while a password is being changed.
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut size = [0; 4];
+            stream.read_exact(&mut size).unwrap();
+            let mut rest = vec![0; usize::try_from(u32::from_be_bytes(size)).unwrap() - 4];
+            stream.read_exact(&mut rest).unwrap();
+            let fields = b"SFATAL\0VFATAL\0C28P01\0Mpassword authentication failed\0\0";
+            let size = u32::try_from(fields.len() + 4).unwrap().to_be_bytes();
+            stream.write_all(&[b"E", &size[..], fields].concat()).unwrap();
+        }
+    });
+    let name = sandbox.path().join("url");
+    fs::write(&name, format!("postgres://pccs:secret@{address}/pccs")).unwrap();
+    let text = "[store]\ndatabase_url_file = \"url\"";
+    fs::write(sandbox.path().join("refused.toml"), text).unwrap();
+    let run = sandbox.run(&["pccs", "status", "--config", "refused.toml"]);
+    assert_eq!(run.code, Some(3), "{}", run.stderr);
+    assert!(run.stderr.contains("28P01"), "{}", run.stderr);
+    assert!(run.stderr.contains("on its server to the role"), "{}", run.stderr);
 }
 
 #[test]

@@ -80,7 +80,7 @@ Exit codes:
   0  ended by a signal, everybody answered
   1  ended by a signal, and somebody was left without an answer; or a part of the service ended by itself
   2  misuse, or a configuration, a socket or a certificate that cannot be used
-  3  the database is not there";
+  3  the database is not there, or refuses its user";
 
 /// How long a drain may take: as long as an answer.
 const PATIENCE: Duration = Duration::from_secs(60);
