@@ -5,6 +5,7 @@
 //! verified is told and left out; nothing newer that is kept already is replaced.
 
 mod archive;
+mod budget;
 mod documents;
 mod file;
 mod others;
@@ -40,6 +41,9 @@ pub enum ImportError {
     /// It cannot be read.
     #[error("the database of Intel's PCCS cannot be read: {0}")]
     Unreadable(String),
+    /// Reading it takes more work than its size explains.
+    #[error("reading the database takes more work than one of its size can need")]
+    TooMuchWork,
     /// It is a database, but not one of Intel's PCCS.
     #[error("this is no database of Intel's PCCS: it has no table `{table}`")]
     NotIntels {

@@ -523,7 +523,33 @@ fn gives_up_on_a_file_that_takes_more_work_than_its_size_can_need() {
             INSERT INTO platforms SELECT 'x' || i, pce_id, '', '', fmspc, ca, '', '' FROM n, platforms;";
     database.connection.execute_batch(many).unwrap();
     let fault = database.import(&Memory::new()).unwrap_err();
-    assert!(matches!(fault, ImportError::Unreadable(_)), "{fault}");
+    assert_eq!(fault, ImportError::TooMuchWork);
+}
+
+#[test]
+fn gives_up_on_a_file_that_takes_too_many_short_statements() {
+    let database = Database::full();
+    // Each of them ends before SQLite tells of its steps.
+    let many = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000)
+            INSERT INTO pck_cert SELECT i, '0000', '', '' FROM n;
+        WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000)
+            INSERT INTO platforms SELECT 'x' || i, pce_id, '', '', fmspc, ca, '', '' FROM n, platforms;";
+    database.connection.execute_batch(many).unwrap();
+    let fault = database.import(&Memory::new()).err();
+    assert_eq!(fault, Some(ImportError::TooMuchWork));
+}
+
+#[test]
+fn reads_many_platforms_within_its_bounds() {
+    let database = Database::full();
+    let many = "CREATE UNIQUE INDEX one ON pck_cert (qe_id, pce_id, tcbm);
+        CREATE UNIQUE INDEX other ON platform_tcbs (qe_id, pce_id, cpu_svn, pce_svn);
+        WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000)
+            INSERT INTO platforms SELECT printf('%032d', i), pce_id, '', zeroblob(384), fmspc, ca, '', ''
+            FROM n, platforms;";
+    database.connection.execute_batch(many).unwrap();
+    let report = database.import(&Memory::new()).unwrap();
+    assert_eq!((report.platforms, report.refused_more), (1, 9_000));
 }
 
 #[test]

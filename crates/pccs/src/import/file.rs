@@ -17,6 +17,7 @@ use tdattest_wire::limits;
 use tdattest_wire::pcs::PcsRequest;
 use tdattest_wire::time::UnixTime;
 
+use super::budget::Budget;
 use super::{ImportError, Item, Refused};
 use crate::store::Document;
 
@@ -40,12 +41,6 @@ const VALUE_BYTES: i32 = 4 * 1024 * 1024;
 /// Most rows of a table. A store has room for as many platforms.
 const ROWS: usize = 1_000_000;
 
-/// Steps of SQLite's machine after which its patience is looked at.
-const STEPS_AT_ONCE: u16 = 10_000;
-
-/// Steps for a file of any size, and for each byte of it. Tables with Intel's indexes take less than one a byte.
-const STEPS: (u64, u64) = (10_000_000, 50);
-
 /// The table that says the version of a database.
 const VERSION: &str = "pcs_version";
 
@@ -61,6 +56,7 @@ pub(super) type Take<'a> = dyn FnMut(Item) -> bool + 'a;
 /// A database of Intel's PCCS.
 pub(super) struct Source {
     connection: Connection,
+    budget: Budget,
     pub(super) authenticate: Arc<dyn Authenticate>,
     pub(super) now: UnixTime,
     /// The CA certificates, PEM.
@@ -77,11 +73,16 @@ impl Source {
     ) -> Result<Self, ImportError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags).map_err(|fault| read(&fault))?;
-        bound(&connection, path).map_err(|fault| read(&fault))?;
+        // Before it looks at anything.
+        connection
+            .set_limit(Limit::SQLITE_LIMIT_LENGTH, VALUE_BYTES)
+            .map_err(|fault| read(&fault))?;
+        let budget = Budget::of(path);
+        budget.bound(&connection).map_err(|fault| read(&fault))?;
         let settings = "PRAGMA query_only = ON; PRAGMA trusted_schema = OFF; PRAGMA busy_timeout = 5000; BEGIN";
         connection.execute_batch(settings).map_err(|fault| read(&fault))?;
         let certificates = BTreeMap::new();
-        let mut source = Self { connection, authenticate, now, certificates, version: 0 };
+        let mut source = Self { connection, budget, authenticate, now, certificates, version: 0 };
         source.version = source.known_version()?;
         source.check_pages()?;
         source.certificates = source.ca_certificates()?;
@@ -259,7 +260,8 @@ impl Source {
                 break;
             }
         }
-        Ok(())
+        drop(rows);
+        self.budget.charge_statement(&prepared)
     }
 
     /// When a row was written last; now, if it does not say, or says a time to come.
@@ -308,28 +310,9 @@ pub(super) fn refuse(what: impl Into<String>, why: impl Into<String>) -> Item {
     Item::Refused(Refused { what: what.into(), why: why.into() })
 }
 
-/// Bounds what SQLite does, before it looks at anything.
-fn bound(connection: &Connection, path: &Path) -> rusqlite::Result<()> {
-    connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, VALUE_BYTES)?;
-    // What was written last may stand in a file beside it.
-    let mut beside = path.as_os_str().to_owned();
-    beside.push("-wal");
-    let size = |path: &Path| path.metadata().map_or(0, |file| file.len());
-    let bytes = size(path).saturating_add(size(Path::new(&beside)));
-    let (least, a_byte) = STEPS;
-    let mut left = least.saturating_add(bytes.saturating_mul(a_byte));
-    let is_tired = move || {
-        left = left.saturating_sub(STEPS_AT_ONCE.into());
-        left == 0
-    };
-    connection.progress_handler(STEPS_AT_ONCE.into(), Some(is_tired))
-}
-
 fn read(fault: &rusqlite::Error) -> ImportError {
-    ImportError::Unreadable(match fault.sqlite_error_code() {
-        Some(ErrorCode::OperationInterrupted) => {
-            "reading it takes more work than a database of its size can need".into()
-        }
-        _ => fault.to_string(),
-    })
+    match fault.sqlite_error_code() {
+        Some(ErrorCode::OperationInterrupted) => ImportError::TooMuchWork,
+        _ => ImportError::Unreadable(fault.to_string()),
+    }
 }
