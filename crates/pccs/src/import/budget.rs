@@ -6,7 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rusqlite::{Connection, Statement, StatementStatus};
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, Row, Statement, StatementStatus};
 
 use super::ImportError;
 
@@ -18,6 +19,9 @@ const STEPS: (u64, u64) = (10_000_000, 50);
 
 /// What a statement costs besides its steps: it is parsed.
 const STATEMENT: u64 = 1_000;
+
+/// What a byte costs that is read. Every one of a file may be read a few times, and checked to be genuine.
+const BYTE_READ: u64 = 10;
 
 /// The steps that are left; cloned, the same ones.
 #[derive(Clone)]
@@ -47,6 +51,16 @@ impl Budget {
         let steps = statement.get_status(StatementStatus::VmStep);
         let rest = u64::try_from(steps).unwrap_or(0) % u64::from(STEPS_AT_ONCE);
         self.charge(STATEMENT.saturating_add(rest))
+    }
+
+    /// Charges for the values of a row.
+    pub(super) fn charge_row(&self, row: &Row<'_>) -> Result<(), ImportError> {
+        let sizes = (0..row.as_ref().column_count()).map(|column| match row.get_ref(column) {
+            Ok(ValueRef::Text(bytes) | ValueRef::Blob(bytes)) => bytes.len(),
+            _ => 0,
+        });
+        let bytes = u64::try_from(sizes.sum::<usize>()).unwrap_or(u64::MAX);
+        self.charge(bytes.saturating_mul(BYTE_READ))
     }
 
     fn charge(&self, steps: u64) -> Result<(), ImportError> {

@@ -38,6 +38,9 @@ const TABLES: [&str; 10] = [
 /// Largest value, in bytes, and largest row.
 const VALUE_BYTES: i32 = 4 * 1024 * 1024;
 
+/// Largest default value of a column, in bytes. Intel's have a word.
+const DEFAULT_BYTES: usize = 100;
+
 /// Most rows of a table. A store has room for as many platforms.
 const ROWS: usize = 1_000_000;
 
@@ -131,11 +134,14 @@ impl Source {
         }
     }
 
-    /// What is computed can be of any size, and take any time.
+    /// What is computed can be of any size, and take any time; a default value stands once, for any number of rows.
     fn check_columns(&self, table: &'static str) -> Result<(), ImportError> {
         let mut is_computed = false;
-        let hidden = "SELECT 1 FROM pragma_table_xinfo($1) WHERE hidden <> 0 LIMIT 1";
-        self.rows(hidden, &[&table], &mut |_| {
+        let computed = format!(
+            "SELECT 1 FROM pragma_table_xinfo($1) \
+             WHERE hidden <> 0 OR octet_length(dflt_value) > {DEFAULT_BYTES} LIMIT 1"
+        );
+        self.rows(&computed, &[&table], &mut |_| {
             is_computed = true;
             false
         })?;
@@ -256,6 +262,7 @@ impl Source {
             left = left.checked_sub(1).ok_or_else(|| {
                 ImportError::Unreadable(format!("a table has more than {ROWS} rows"))
             })?;
+            self.budget.charge_row(row)?;
             if !take(row) {
                 break;
             }
@@ -307,7 +314,7 @@ pub(super) fn shown(row: &Row<'_>, column: usize) -> String {
 }
 
 pub(super) fn refuse(what: impl Into<String>, why: impl Into<String>) -> Item {
-    Item::Refused(Refused { what: what.into(), why: why.into() })
+    Item::Refused(Refused::new(&what.into(), &why.into()))
 }
 
 fn read(fault: &rusqlite::Error) -> ImportError {
