@@ -384,16 +384,19 @@ fn intels_configuration_is_read_and_what_has_no_effect_is_logged() {
     }"#;
     fs::create_dir(sandbox.path().join("config")).unwrap();
     fs::write(sandbox.path().join("config/default.json"), text).unwrap();
-    let mut child = Command::new(TDATTEST)
-        // From within its folder: the certificate is looked for in the one above.
-        .args(["pccs", "serve", "--log", "json", "--config", "default.json", "--state", "../state"])
-        .args(["--listen", "unix:../http"])
-        .current_dir(sandbox.path().join("config"))
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let log = BufReader::new(child.stderr.take().unwrap());
-    let mut server = Server { process: Process(child), log, serving: Value::Null };
+    let start = |listen: &str| {
+        let mut child = Command::new(TDATTEST)
+            // From within its folder: the certificate is looked for in the one above.
+            .args(["pccs", "serve", "--log", "json", "--config", "default.json"])
+            .args(["--state", "../state", "--listen", "unix:../http", "--listen", listen])
+            .current_dir(sandbox.path().join("config"))
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let log = BufReader::new(child.stderr.take().unwrap());
+        Server { process: Process(child), log, serving: Value::Null }
+    };
+    let mut server = start("127.0.0.1:0");
     server.until("LogLevel has no effect: give --log-level");
     let certificate = sandbox.path().join("ssl_key/file.crt");
     let missing = certificate.display();
@@ -404,4 +407,13 @@ fn intels_configuration_is_read_and_what_has_no_effect_is_logged() {
     let answer = ask(&sandbox, &format!("GET {IDENTITY}"), "");
     assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");
     assert_eq!(server.end(), Some(0));
+
+    // Without HTTPS there is no certificate, and what stands in the way of Intel's is in nobody's way.
+    fs::write(sandbox.path().join("ssl_key"), "no folder").unwrap();
+    let mut server = start("unix:../other");
+    server.until("serving");
+    assert_eq!(server.end(), Some(0));
+    let config = sandbox.path().join("config/default.json").display().to_string();
+    let added = sandbox.run(&["pccs", "user", "add", "a", "--config", &config, "--state", "state"]);
+    assert_eq!(added.code, Some(0), "{}", added.stderr);
 }
