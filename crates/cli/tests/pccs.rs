@@ -6,7 +6,7 @@ mod schema;
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
 use std::process::{Child, ChildStderr, Command, Stdio};
@@ -299,6 +299,34 @@ fn an_address_that_cannot_be_read_is_a_mistake_and_no_database_that_is_away() {
 }
 
 #[test]
+fn a_database_that_refuses_its_role_may_be_mended_and_is_no_mistake() {
+    let sandbox = sandbox("refuses");
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    // A server of PostgreSQL's protocol that lets nobody in, as while a password is being changed.
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut size = [0; 4];
+            stream.read_exact(&mut size).unwrap();
+            let mut rest = vec![0; usize::try_from(u32::from_be_bytes(size)).unwrap() - 4];
+            stream.read_exact(&mut rest).unwrap();
+            let fields = b"SFATAL\0VFATAL\0C28P01\0Mpassword authentication failed\0\0";
+            let size = u32::try_from(fields.len() + 4).unwrap().to_be_bytes();
+            stream.write_all(&[b"E", &size[..], fields].concat()).unwrap();
+        }
+    });
+    let name = sandbox.path().join("url");
+    fs::write(&name, format!("postgres://pccs:secret@{address}/pccs")).unwrap();
+    let text = "[store]\ndatabase_url_file = \"url\"";
+    fs::write(sandbox.path().join("refused.toml"), text).unwrap();
+    let run = sandbox.run(&["pccs", "status", "--config", "refused.toml"]);
+    assert_eq!(run.code, Some(3), "{}", run.stderr);
+    assert!(run.stderr.contains("28P01"), "{}", run.stderr);
+    assert!(run.stderr.contains("on its server to the role"), "{}", run.stderr);
+}
+
+#[test]
 fn a_token_that_would_be_guessed_is_refused() {
     let sandbox = sandbox("weak");
     fs::write(sandbox.path().join("token"), "password\n").unwrap();
@@ -356,16 +384,19 @@ fn intels_configuration_is_read_and_what_has_no_effect_is_logged() {
     }"#;
     fs::create_dir(sandbox.path().join("config")).unwrap();
     fs::write(sandbox.path().join("config/default.json"), text).unwrap();
-    let mut child = Command::new(TDATTEST)
-        // From within its folder: the certificate is looked for in the one above.
-        .args(["pccs", "serve", "--log", "json", "--config", "default.json", "--state", "../state"])
-        .args(["--listen", "unix:../http"])
-        .current_dir(sandbox.path().join("config"))
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let log = BufReader::new(child.stderr.take().unwrap());
-    let mut server = Server { process: Process(child), log, serving: Value::Null };
+    let start = |listen: &str| {
+        let mut child = Command::new(TDATTEST)
+            // From within its folder: the certificate is looked for in the one above.
+            .args(["pccs", "serve", "--log", "json", "--config", "default.json"])
+            .args(["--state", "../state", "--listen", "unix:../http", "--listen", listen])
+            .current_dir(sandbox.path().join("config"))
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let log = BufReader::new(child.stderr.take().unwrap());
+        Server { process: Process(child), log, serving: Value::Null }
+    };
+    let mut server = start("127.0.0.1:0");
     server.until("LogLevel has no effect: give --log-level");
     let certificate = sandbox.path().join("ssl_key/file.crt");
     let missing = certificate.display();
@@ -376,4 +407,13 @@ fn intels_configuration_is_read_and_what_has_no_effect_is_logged() {
     let answer = ask(&sandbox, &format!("GET {IDENTITY}"), "");
     assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");
     assert_eq!(server.end(), Some(0));
+
+    // Without HTTPS there is no certificate, and what stands in the way of Intel's is in nobody's way.
+    fs::write(sandbox.path().join("ssl_key"), "no folder").unwrap();
+    let mut server = start("unix:../other");
+    server.until("serving");
+    assert_eq!(server.end(), Some(0));
+    let config = sandbox.path().join("config/default.json").display().to_string();
+    let added = sandbox.run(&["pccs", "user", "add", "a", "--config", &config, "--state", "state"]);
+    assert_eq!(added.code, Some(0), "{}", added.stderr);
 }

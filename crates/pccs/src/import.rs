@@ -5,6 +5,7 @@
 //! verified is told and left out; nothing newer that is kept already is replaced.
 
 mod archive;
+mod budget;
 mod documents;
 mod file;
 mod others;
@@ -30,6 +31,9 @@ use file::Source;
 /// Most refusals that a report tells in words. More are counted.
 const REFUSALS_TOLD: usize = 1_000;
 
+/// Most characters of what a refusal names, and of its reason.
+const TOLD_CHARACTERS: usize = 200;
+
 /// Things that are read ahead of what was kept: a platform may take 100 KiB.
 const READ_AHEAD: usize = 16;
 
@@ -40,6 +44,9 @@ pub enum ImportError {
     /// It cannot be read.
     #[error("the database of Intel's PCCS cannot be read: {0}")]
     Unreadable(String),
+    /// Reading it takes more work than its size explains.
+    #[error("reading the database takes more work than one of its size can need")]
+    TooMuchWork,
     /// It is a database, but not one of Intel's PCCS.
     #[error("this is no database of Intel's PCCS: it has no table `{table}`")]
     NotIntels {
@@ -54,8 +61,11 @@ pub enum ImportError {
         /// The version that it says.
         found: i64,
     },
-    /// It has columns that compute what they hold: reading them could take any time and room.
-    #[error("table `{table}` computes what it holds, as no database of Intel's PCCS does")]
+    /// It has columns that compute what they hold, or a long default value for rows that have none: reading them could
+    /// take any time and room.
+    #[error(
+        "table `{table}` computes what it holds, or has a long default value, as no database of Intel's PCCS does"
+    )]
     Computed {
         /// Its table.
         table: &'static str,
@@ -72,6 +82,17 @@ pub struct Refused {
     pub what: String,
     /// What is wrong with it.
     pub why: String,
+}
+
+impl Refused {
+    /// Names of any length stand in it: each is cut, with an ellipsis.
+    fn new(what: &str, why: &str) -> Self {
+        let [what, why] = [what, why].map(|text| match text.char_indices().nth(TOLD_CHARACTERS) {
+            Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+            None => text.to_owned(),
+        });
+        Self { what, why }
+    }
 }
 
 impl fmt::Display for Refused {

@@ -48,7 +48,11 @@ pub enum StoreError {
     /// The disk is full, or the file cannot be written.
     #[error("the database cannot be written: {0}")]
     Unwritable(String),
-    /// It is the address, the certificate, the role or its rights: another try cannot help.
+    /// Its address, or the file of its CA, cannot be used: another try cannot help.
+    #[error("the database cannot be used: {0}")]
+    Misconfigured(String),
+    /// The server refuses the role, its password, the name of the database, or a right. Whoever runs it can mend that,
+    /// and then another try helps.
     #[error("the database cannot be used: {0}")]
     Refused(String),
     /// The database has another shape than this version writes.

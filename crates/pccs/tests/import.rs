@@ -462,6 +462,67 @@ fn refuses_a_table_that_computes_what_it_holds() {
     database.connection.execute_batch(computed).unwrap();
     let fault = database.import(&Memory::new()).unwrap_err();
     assert_eq!(fault, ImportError::Computed { table: "platforms" });
+
+    let database = Database::full();
+    let computed = "ALTER TABLE pcs_version ADD COLUMN more TEXT AS ('a')";
+    database.connection.execute_batch(computed).unwrap();
+    let fault = database.import(&Memory::new()).unwrap_err();
+    assert_eq!(fault, ImportError::Computed { table: "pcs_version" });
+}
+
+#[test]
+fn refuses_a_table_whose_default_value_is_long() {
+    let with_default = |bytes: usize| {
+        let database = Database::full();
+        let column = format!(
+            "ALTER TABLE appraisal_policies ADD COLUMN more TEXT DEFAULT '{}'",
+            "a".repeat(bytes)
+        );
+        database.connection.execute_batch(&column).unwrap();
+        database.import(&Memory::new()).map(drop)
+    };
+    assert_eq!(with_default(50), Ok(()));
+    let fault = ImportError::Computed { table: "appraisal_policies" };
+    assert_eq!(with_default(1_000), Err(fault));
+}
+
+#[test]
+fn gives_up_on_a_file_whose_bytes_are_read_again_and_again() {
+    let database = Database::full();
+    // One platform stands there many times, and each time with all of its certificates.
+    let many = "DROP TABLE platforms;
+        CREATE TABLE platforms (qe_id, pce_id, platform_manifest, enc_ppid, fmspc, ca, updated_time);
+        WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 40)
+            INSERT INTO pck_cert SELECT 'x', '0000', i, zeroblob(16000) FROM n;
+        WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300)
+            INSERT INTO platforms SELECT 'x', '0000', '', '', '00806F050000', 'PLATFORM', '' FROM n;";
+    database.connection.execute_batch(many).unwrap();
+    let fault = database.import(&Memory::new()).err();
+    assert_eq!(fault, Some(ImportError::TooMuchWork));
+}
+
+#[test]
+fn keeps_the_beginning_of_a_long_name_that_it_refuses() {
+    let database = Database::full();
+    database.add_policy(&"é".repeat(1_000_000), 2);
+    let report = database.import(&Memory::new()).unwrap();
+    let told: Vec<usize> =
+        report.refused.iter().map(|refused| refused.what.chars().count()).collect();
+    assert_eq!(told, [201]);
+}
+
+#[test]
+fn refuses_a_file_whose_fault_has_no_name_that_is_text() {
+    let database = Database::full();
+    // The check of the pages names the column that lacks a value.
+    let change = "CREATE TABLE other (a TEXT);
+        INSERT INTO other VALUES (NULL);
+        PRAGMA writable_schema = ON;
+        UPDATE sqlite_master SET sql = CAST(CAST('CREATE TABLE other (a' AS BLOB) || x'FF' ||
+            CAST(' TEXT NOT NULL)' AS BLOB) AS TEXT) WHERE name = 'other';";
+    database.connection.execute_batch(change).unwrap();
+    let fault = database.import(&Memory::new()).unwrap_err();
+    assert!(matches!(fault, ImportError::Unreadable(_)), "{fault}");
 }
 
 #[test]
@@ -503,7 +564,33 @@ fn gives_up_on_a_file_that_takes_more_work_than_its_size_can_need() {
             INSERT INTO platforms SELECT 'x' || i, pce_id, '', '', fmspc, ca, '', '' FROM n, platforms;";
     database.connection.execute_batch(many).unwrap();
     let fault = database.import(&Memory::new()).unwrap_err();
-    assert!(matches!(fault, ImportError::Unreadable(_)), "{fault}");
+    assert_eq!(fault, ImportError::TooMuchWork);
+}
+
+#[test]
+fn gives_up_on_a_file_that_takes_too_many_short_statements() {
+    let database = Database::full();
+    // Each of them ends before SQLite tells of its steps.
+    let many = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000)
+            INSERT INTO pck_cert SELECT i, '0000', '', '' FROM n;
+        WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000)
+            INSERT INTO platforms SELECT 'x' || i, pce_id, '', '', fmspc, ca, '', '' FROM n, platforms;";
+    database.connection.execute_batch(many).unwrap();
+    let fault = database.import(&Memory::new()).err();
+    assert_eq!(fault, Some(ImportError::TooMuchWork));
+}
+
+#[test]
+fn reads_many_platforms_within_its_bounds() {
+    let database = Database::full();
+    let many = "CREATE UNIQUE INDEX one ON pck_cert (qe_id, pce_id, tcbm);
+        CREATE UNIQUE INDEX other ON platform_tcbs (qe_id, pce_id, cpu_svn, pce_svn);
+        WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000)
+            INSERT INTO platforms SELECT printf('%032d', i), pce_id, '', zeroblob(384), fmspc, ca, '', ''
+            FROM n, platforms;";
+    database.connection.execute_batch(many).unwrap();
+    let report = database.import(&Memory::new()).unwrap();
+    assert_eq!((report.platforms, report.refused_more), (1, 9_000));
 }
 
 #[test]

@@ -34,6 +34,6 @@ fn item(kept: &Kept, authenticate: &dyn Authenticate, now: UnixTime) -> Item {
         Ok(validity) => {
             Item::Document(Document { endorsement, validity, fetched_at: fetched_at.min(now) })
         }
-        Err(why) => Item::Refused(Refused { what: endorsement.request.path(), why }),
+        Err(why) => Item::Refused(Refused::new(&endorsement.request.path(), &why)),
     }
 }

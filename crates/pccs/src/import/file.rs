@@ -17,6 +17,7 @@ use tdattest_wire::limits;
 use tdattest_wire::pcs::PcsRequest;
 use tdattest_wire::time::UnixTime;
 
+use super::budget::Budget;
 use super::{ImportError, Item, Refused};
 use crate::store::Document;
 
@@ -37,14 +38,14 @@ const TABLES: [&str; 10] = [
 /// Largest value, in bytes, and largest row.
 const VALUE_BYTES: i32 = 4 * 1024 * 1024;
 
+/// Largest default value of a column, in bytes. Intel's have a word.
+const DEFAULT_BYTES: usize = 100;
+
 /// Most rows of a table. A store has room for as many platforms.
 const ROWS: usize = 1_000_000;
 
-/// Steps of SQLite's machine after which its patience is looked at.
-const STEPS_AT_ONCE: u16 = 10_000;
-
-/// Steps for a file of any size, and for each byte of it. Tables with Intel's indexes take less than one a byte.
-const STEPS: (u64, u64) = (10_000_000, 50);
+/// The table that says the version of a database.
+const VERSION: &str = "pcs_version";
 
 /// The table that databases have from version 4 on.
 const POLICIES: &str = "appraisal_policies";
@@ -58,6 +59,7 @@ pub(super) type Take<'a> = dyn FnMut(Item) -> bool + 'a;
 /// A database of Intel's PCCS.
 pub(super) struct Source {
     connection: Connection,
+    budget: Budget,
     pub(super) authenticate: Arc<dyn Authenticate>,
     pub(super) now: UnixTime,
     /// The CA certificates, PEM.
@@ -74,11 +76,16 @@ impl Source {
     ) -> Result<Self, ImportError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags).map_err(|fault| read(&fault))?;
-        bound(&connection, path).map_err(|fault| read(&fault))?;
+        // Before it looks at anything.
+        connection
+            .set_limit(Limit::SQLITE_LIMIT_LENGTH, VALUE_BYTES)
+            .map_err(|fault| read(&fault))?;
+        let budget = Budget::of(path);
+        budget.bound(&connection).map_err(|fault| read(&fault))?;
         let settings = "PRAGMA query_only = ON; PRAGMA trusted_schema = OFF; PRAGMA busy_timeout = 5000; BEGIN";
         connection.execute_batch(settings).map_err(|fault| read(&fault))?;
         let certificates = BTreeMap::new();
-        let mut source = Self { connection, authenticate, now, certificates, version: 0 };
+        let mut source = Self { connection, budget, authenticate, now, certificates, version: 0 };
         source.version = source.known_version()?;
         source.check_pages()?;
         source.certificates = source.ca_certificates()?;
@@ -104,13 +111,14 @@ impl Source {
             found.extend(text(row, 0));
             true
         })?;
-        for table in ["pcs_version"].into_iter().chain(TABLES) {
+        for table in [VERSION].into_iter().chain(TABLES) {
             if !found.iter().any(|found| found == table) {
                 return Err(ImportError::NotIntels { table });
             }
         }
         let has_policies = found.iter().any(|found| found == POLICIES);
-        for table in TABLES.into_iter().chain(has_policies.then_some(POLICIES)) {
+        let read = [VERSION].into_iter().chain(TABLES).chain(has_policies.then_some(POLICIES));
+        for table in read {
             self.check_columns(table)?;
         }
         let mut version = 0;
@@ -126,11 +134,14 @@ impl Source {
         }
     }
 
-    /// What is computed can be of any size, and take any time.
+    /// What is computed can be of any size, and take any time; a default value stands once, for any number of rows.
     fn check_columns(&self, table: &'static str) -> Result<(), ImportError> {
         let mut is_computed = false;
-        let hidden = "SELECT 1 FROM pragma_table_xinfo($1) WHERE hidden <> 0 LIMIT 1";
-        self.rows(hidden, &[&table], &mut |_| {
+        let computed = format!(
+            "SELECT 1 FROM pragma_table_xinfo($1) \
+             WHERE hidden <> 0 OR octet_length(dflt_value) > {DEFAULT_BYTES} LIMIT 1"
+        );
+        self.rows(&computed, &[&table], &mut |_| {
             is_computed = true;
             false
         })?;
@@ -139,12 +150,13 @@ impl Source {
 
     /// A page that stands in a table twice, again and again perhaps, would be rows without an end.
     fn check_pages(&self) -> Result<(), ImportError> {
-        let mut fault = None;
+        let mut said = String::from("its pages cannot be checked");
         self.rows("PRAGMA quick_check(1)", &[], &mut |row| {
-            fault = text(row, 0).filter(|said| said != "ok");
+            // Names stand in it as the file spells them: anything.
+            said = shown(row, 0);
             false
         })?;
-        fault.map_or(Ok(()), |fault| Err(ImportError::Unreadable(fault)))
+        if said == "ok" { Ok(()) } else { Err(ImportError::Unreadable(said)) }
     }
 
     /// The rows of a table by their numbers, oldest first: sorted without what they hold.
@@ -250,11 +262,13 @@ impl Source {
             left = left.checked_sub(1).ok_or_else(|| {
                 ImportError::Unreadable(format!("a table has more than {ROWS} rows"))
             })?;
+            self.budget.charge_row(row)?;
             if !take(row) {
                 break;
             }
         }
-        Ok(())
+        drop(rows);
+        self.budget.charge_statement(&prepared)
     }
 
     /// When a row was written last; now, if it does not say, or says a time to come.
@@ -300,31 +314,12 @@ pub(super) fn shown(row: &Row<'_>, column: usize) -> String {
 }
 
 pub(super) fn refuse(what: impl Into<String>, why: impl Into<String>) -> Item {
-    Item::Refused(Refused { what: what.into(), why: why.into() })
-}
-
-/// Bounds what SQLite does, before it looks at anything.
-fn bound(connection: &Connection, path: &Path) -> rusqlite::Result<()> {
-    connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, VALUE_BYTES)?;
-    // What was written last may stand in a file beside it.
-    let mut beside = path.as_os_str().to_owned();
-    beside.push("-wal");
-    let size = |path: &Path| path.metadata().map_or(0, |file| file.len());
-    let bytes = size(path).saturating_add(size(Path::new(&beside)));
-    let (least, a_byte) = STEPS;
-    let mut left = least.saturating_add(bytes.saturating_mul(a_byte));
-    let is_tired = move || {
-        left = left.saturating_sub(STEPS_AT_ONCE.into());
-        left == 0
-    };
-    connection.progress_handler(STEPS_AT_ONCE.into(), Some(is_tired))
+    Item::Refused(Refused::new(&what.into(), &why.into()))
 }
 
 fn read(fault: &rusqlite::Error) -> ImportError {
-    ImportError::Unreadable(match fault.sqlite_error_code() {
-        Some(ErrorCode::OperationInterrupted) => {
-            "reading it takes more work than a database of its size can need".into()
-        }
-        _ => fault.to_string(),
-    })
+    match fault.sqlite_error_code() {
+        Some(ErrorCode::OperationInterrupted) => ImportError::TooMuchWork,
+        _ => ImportError::Unreadable(fault.to_string()),
+    }
 }

@@ -289,7 +289,7 @@ fn tells_whoever_is_too_far_behind_to_drop_everything() {
 }
 
 #[test]
-fn a_mistake_in_the_configuration_is_told_from_a_database_that_is_away() {
+fn tells_a_mistake_in_the_address_from_what_the_server_refuses() {
     let Some(server) = PostgresServer::shared() else { return };
     let address = server.new_database();
     drop(run(connect(&address)).unwrap());
@@ -297,7 +297,8 @@ fn a_mistake_in_the_configuration_is_told_from_a_database_that_is_away() {
         let fault = run(connect(address)).unwrap_err();
         assert!(matches!(fault, StoreError::Refused(_)), "{fault}");
     };
-    refused("postgres://a:b:c");
+    let mistaken = run(connect("postgres://a:b:c")).unwrap_err();
+    assert!(matches!(mistaken, StoreError::Misconfigured(_)), "{mistaken}");
     refused(&address.replace(name(&address), "no_such_database"));
     // A role without rights to the tables.
     let role = format!("guest_of_{}", name(&address));
@@ -357,5 +358,5 @@ fn speaks_tls_with_the_server_that_it_knows_and_with_no_other() {
         let fault = connect(host, ca).unwrap_err();
         assert!(matches!(fault, StoreError::Unavailable(_)), "{fault}");
     }
-    assert!(matches!(connect("localhost", "").unwrap_err(), StoreError::Refused(_)));
+    assert!(matches!(connect("localhost", "").unwrap_err(), StoreError::Misconfigured(_)));
 }

@@ -74,6 +74,8 @@ pub(super) struct Read {
     pub(super) origin: Origin,
     /// What stands in the file without an effect.
     pub(super) notes: Vec<String>,
+    /// Where Intel's service is, if the configuration is its own.
+    pub(super) intels: Option<PathBuf>,
 }
 
 impl ConfigArgs {
@@ -82,7 +84,12 @@ impl ConfigArgs {
         let mut read = match &self.config {
             Some(path) => parse(path)?,
             None if Path::new(OWN).exists() => parse(Path::new(OWN))?,
-            None => Read { config: Config::default(), origin: Origin::None, notes: Vec::new() },
+            None => Read {
+                config: Config::default(),
+                origin: Origin::None,
+                notes: Vec::new(),
+                intels: None,
+            },
         };
         let config = &mut read.config;
         if let Some(folder) = &self.state {
@@ -130,19 +137,20 @@ fn parse(path: &Path) -> Result<Read> {
         true => Config::from_toml(&text).map(|config| (config, Vec::new())),
         false => Config::from_intel(&text),
     };
-    let (mut config, mut notes) = parsed.map_err(|fault| {
+    let (config, notes) = parsed.map_err(|fault| {
         let hint = match is_own {
             true => "packaging/pccs/pccs.toml has every key; it is installed as share/doc/tdattest/pccs.toml",
             false => "this is read as Intel's config/default.json; our own form is TOML, in a file whose name ends in .toml",
         };
         Hinted::error(format!("{}: {fault}", shown(path)), hint)
     })?;
+    let mut intels = None;
     if !is_own {
         let path = path::absolute(path).context("cannot tell the folder that this works in")?;
         refuse_what_is_laid_over(&path, std::env::var_os(LAID_OVER).is_some())?;
-        notes.extend(take_intels_certificate(&mut config, &path)?);
+        intels = path.parent().and_then(Path::parent).map(Into::into);
     }
-    Ok(Read { config, origin: Origin::File(path.into()), notes })
+    Ok(Read { config, origin: Origin::File(path.into()), notes, intels })
 }
 
 /// Intel's service lays what stands beside `config/default.json`, and in a variable, over it: tokens, perhaps.
@@ -171,9 +179,11 @@ fn refuse_what_is_laid_over(path: &Path, has_variable: bool) -> Result<()> {
     Ok(())
 }
 
-/// Intel's service has its certificate in `ssl_key`, beside `config`. Without it, a note: clients will notice.
-fn take_intels_certificate(config: &mut Config, path: &Path) -> Result<Option<String>> {
-    let Some(folder) = path.parent().and_then(Path::parent) else { return Ok(None) };
+/// Takes the certificate of Intel's service, in `ssl_key` of its folder. Without it, a note: clients will notice.
+pub(super) fn take_intels_certificate(
+    config: &mut Config,
+    folder: &Path,
+) -> Result<Option<String>> {
     let [certificate, private_key] =
         ["file.crt", "private.pem"].map(|name| folder.join("ssl_key").join(name));
     for file in [&certificate, &private_key] {
@@ -228,16 +238,19 @@ mod tests {
     #[test]
     fn takes_intels_certificate_or_says_that_another_is_made() {
         let (folder, path) = intels(&["ssl_key/file.crt", "ssl_key/private.pem"]);
-        let read = parse(&path).unwrap();
+        let mut read = parse(&path).unwrap();
+        assert_eq!(read.intels.as_deref(), Some(folder.path()));
+        let note = take_intels_certificate(&mut read.config, folder.path()).unwrap();
         let [certificate, private_key] =
             ["ssl_key/file.crt", "ssl_key/private.pem"].map(|name| folder.path().join(name));
         let files = CertificateAt::Files { certificate, private_key };
-        assert_eq!((read.config.certificate, read.notes.len()), (files, 0));
+        assert_eq!((read.config.certificate, note), (files, None));
 
-        let (_folder, path) = intels(&["ssl_key/file.crt"]);
-        let read = parse(&path).unwrap();
+        let (folder, path) = intels(&["ssl_key/file.crt"]);
+        let mut read = parse(&path).unwrap();
+        let note = take_intels_certificate(&mut read.config, folder.path()).unwrap();
         assert_eq!(read.config.certificate, CertificateAt::Generated(Vec::new()));
-        assert_eq!(read.notes.len(), 1, "{:?}", read.notes);
+        assert!(note.is_some());
     }
 
     #[test]
@@ -246,7 +259,9 @@ mod tests {
         // What is in it cannot be told, to root either.
         fs::remove_dir(folder.path().join("ssl_key")).unwrap();
         fs::write(folder.path().join("ssl_key"), "no folder").unwrap();
-        assert!(parse(&path).is_err());
+        // Most commands need none.
+        let mut config = parse(&path).unwrap().config;
+        assert!(take_intels_certificate(&mut config, folder.path()).is_err());
     }
 
     #[test]

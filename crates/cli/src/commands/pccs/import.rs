@@ -51,7 +51,7 @@ Exit codes:
   0  everything was taken over, or is kept in a newer edition
   1  something was left out: it does not hold
   2  misuse, or a file, or a database, that cannot be used
-  3  the database is not there, or has failed on the way";
+  3  the database is not there, refuses its user, or has failed on the way";
 
 /// Largest platform_collaterals.json: some thousand platforms.
 const JSON_BYTES: usize = 256 * 1024 * 1024;

@@ -142,7 +142,10 @@ pub(super) fn unavailable(fault: &StoreError, config: &Config) -> Exit {
         StoreError::Unwritable(_) => {
             "see to the space and the rights of the folder, or choose another with --state"
         }
-        StoreError::Refused(_) => "see to its address, to its CA, and to the role and its rights",
+        StoreError::Misconfigured(_) => "see to its address, and to the file of its CA",
+        StoreError::Refused(_) => {
+            "see to its address, and on its server to the role, the database and the rights"
+        }
         StoreError::Schema { .. } => {
             "use the version of tdattest that has written it, or a newer one"
         }
@@ -150,8 +153,8 @@ pub(super) fn unavailable(fault: &StoreError, config: &Config) -> Exit {
     };
     output::error(&Hinted::error(format!("{:?}: {fault}", config.store), hint));
     match fault {
-        // A mistake in the configuration, which waiting does not mend.
-        StoreError::Refused(_) => Exit::Misuse,
+        // Waiting does not mend it. What the server refuses may be mended there.
+        StoreError::Misconfigured(_) => Exit::Misuse,
         _ => Exit::Unavailable,
     }
 }

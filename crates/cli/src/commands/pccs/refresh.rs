@@ -28,7 +28,7 @@ Exit codes:
   0  nothing that was due has failed
   1  something that was due could not be had; what was kept stays
   2  misuse, or a configuration that cannot be used
-  3  the database is not there";
+  3  the database is not there, or refuses its user";
 
 pub(super) fn run(args: &Args) -> Result<Exit> {
     let Read { config, .. } = args.config.read()?;

@@ -14,7 +14,7 @@ use tdattest_pccs::config::{CertificateAt, Config};
 use tdattest_pccs::tls::{ServerName, Tls, TlsError, seed_random};
 use tdattest_pccs::{Answers, Counters, ListenAt, Parts, Service};
 
-use super::configuration::{ConfigArgs, Origin, Read};
+use super::configuration::{ConfigArgs, Origin, Read, take_intels_certificate};
 use super::open::{self, IfAbsent, Opened};
 use super::sockets::Sockets;
 use super::told::Told;
@@ -80,13 +80,13 @@ Exit codes:
   0  ended by a signal, everybody answered
   1  ended by a signal, and somebody was left without an answer; or a part of the service ended by itself
   2  misuse, or a configuration, a socket or a certificate that cannot be used
-  3  the database is not there";
+  3  the database is not there, or refuses its user";
 
 /// How long a drain may take: as long as an answer.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(super) fn run(args: &Args) -> Result<Exit> {
-    let Read { mut config, origin, notes } = args.config.read()?;
+    let Read { mut config, origin, notes, intels } = args.config.read()?;
     args.lay_over(&mut config);
     config.check()?;
     log::start(args.log, args.log_level, "tdattest-pccs")?;
@@ -96,6 +96,10 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
     let sockets = Sockets::open(&config)?;
     if let Some(user) = &config.user {
         privileges::become_user(user, "packaging/pccs/tdattest-pccs.sysusers")?;
+    }
+    if let (Some(folder), true) = (&intels, args.name.is_empty() && sockets.has_https()) {
+        let note = take_intels_certificate(&mut config, folder)?;
+        note.iter().for_each(|note| tracing::warn!("{note}"));
     }
     let runtime = open::runtime()?;
     runtime.spawn_blocking(seed_random);

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 
 use anyhow::{Context as _, Result};
 use tdattest_pccs::config::Config;
-use tdattest_pccs::{ListenError, Listener};
+use tdattest_pccs::{ListenAt, ListenError, Listener};
 
 use crate::output::Hinted;
 
@@ -25,6 +25,11 @@ impl Sockets {
         let metrics = config.metrics.map(TcpListener::bind).transpose();
         let metrics = metrics.context("cannot serve metrics")?;
         Ok(Self { listeners, metrics })
+    }
+
+    /// Whether one of them speaks TLS, and so needs a certificate.
+    pub(super) fn has_https(&self) -> bool {
+        self.listeners.iter().any(|open| matches!(open.at(), ListenAt::Https(_)))
     }
 }
 

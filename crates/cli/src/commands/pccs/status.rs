@@ -42,7 +42,7 @@ Exit codes:
   0  everything that is kept is good
   1  something has ended
   2  misuse, or a configuration that cannot be used
-  3  the database is not there";
+  3  the database is not there, or refuses its user";
 
 /// What is kept.
 #[derive(Serialize)]

@@ -100,7 +100,7 @@ Exit codes:
   0  done
   1  there is no such token
   2  misuse, or a token or a database that cannot be used
-  3  the database is not there";
+  3  the database is not there, or refuses its user";
 
 /// Largest file with a token, in bytes.
 const LARGEST: usize = 4096;

@@ -51,7 +51,7 @@ fn config(address: &str, deadline: Duration) -> Result<Config, StoreError> {
         .replace("sslmode=verify-ca", "sslmode=require");
     // What the library says of it may repeat a part of the password.
     let mut config: Config = spelled.parse().map_err(|_| {
-        StoreError::Refused(
+        StoreError::Misconfigured(
             "the address of the database cannot be read; expected postgres://user:password@host/name?sslmode=require"
                 .into(),
         )
@@ -94,7 +94,7 @@ fn tls(settings: &PostgresSettings) -> Result<ClientConfig, StoreError> {
         return Ok(builder.with_no_client_auth());
     };
     let unread = |fault: &dyn std::fmt::Display| {
-        StoreError::Refused(format!("the certificates in {}: {fault}", file.display()))
+        StoreError::Misconfigured(format!("the certificates in {}: {fault}", file.display()))
     };
     let mut roots = RootCertStore::empty();
     let certificates = CertificateDer::pem_file_iter(file).map_err(|fault| unread(&fault))?;
@@ -156,7 +156,7 @@ mod tests {
         for address in ["postgres://u:sec:ret@h:port/d", "secret", "host=h secret=1"] {
             let fault = config(address, Duration::from_secs(1)).unwrap_err();
             assert!(!fault.to_string().contains("sec"), "{fault}");
-            assert!(matches!(fault, StoreError::Refused(_)));
+            assert!(matches!(fault, StoreError::Misconfigured(_)));
         }
         let settings = PostgresSettings::new("postgres://u:secret@h/d");
         assert!(!format!("{settings:?}").contains("secret"));
